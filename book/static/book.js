@@ -1,0 +1,42 @@
+// What the page needs beyond the theme: names for the widgets' controls, so that a screen reader can tell them apart,
+// and regions that scroll being reachable by keyboard.
+(() => {
+  const text = (element) => (element ? element.textContent.trim() : "");
+
+  // noUiSlider gives its handle the role of a slider, but neither a name nor its value in words.
+  function nameSlider(slider) {
+    const handle = slider.querySelector(".noUi-handle[role=slider]");
+    const readout = slider.querySelector(".widget-readout");
+    if (!handle || handle.dataset.named) return;
+    handle.dataset.named = "true";
+    handle.setAttribute("aria-label", text(slider.querySelector(".widget-label")) || "value");
+    const speak = () => handle.setAttribute("aria-valuetext", text(readout));
+    speak();
+    if (readout) new MutationObserver(speak).observe(readout, { childList: true, characterData: true, subtree: true });
+  }
+
+  function namePlayer(player) {
+    player.querySelectorAll("button:not([aria-label])").forEach((button) => {
+      button.setAttribute("aria-label", button.title || "player");
+    });
+  }
+
+  function nameControls(root) {
+    root.querySelectorAll(".widget-hslider").forEach(nameSlider);
+    root.querySelectorAll(".widget-play").forEach(namePlayer);
+  }
+
+  // A code cell or a table that is wider than the page scrolls; without a tab stop, only by mouse.
+  function reachScrolling(root) {
+    root.querySelectorAll("div.highlight pre, .cell_output pre, .pst-scrollable-table-container").forEach((block) => {
+      if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
+    });
+  }
+
+  const settle = () => { nameControls(document); reachScrolling(document); };
+  settle();
+  addEventListener("load", settle);
+  addEventListener("resize", () => reachScrolling(document));
+  const article = document.querySelector("article") || document.body;
+  new MutationObserver(() => nameControls(document)).observe(article, { childList: true, subtree: true });
+})();

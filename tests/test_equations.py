@@ -1,0 +1,59 @@
+"The book's signature: every displayed equation is a definition or is run, and every check notices a mistake."
+
+import pytest
+from chapters import outcomes, place_of
+
+from book.notebooks import Catch, read_all
+
+BOOKS = read_all()
+CHECKED = [book for book in BOOKS if any(cell.checks for cell in book.cells)]
+TRIALS = [
+    pytest.param(book, index, catch, id=f"{book.name}-{'+'.join(cell.checks)}-{i}", marks=pytest.mark.xdist_group(book.name))
+    for book in CHECKED
+    for index, cell in enumerate(book.cells)
+    for i, catch in enumerate(cell.catches)
+]
+_outcomes: dict = {}
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.name)
+def test_every_displayed_equation_is_labeled(book):
+    assert not book.loose_dollars, "a displayed equation is not on lines of its own"
+    for label, formula in book.equations:
+        assert label and label.startswith(("eq-", "def-")), f"no label eq-… or def-…: {formula}"
+
+
+def test_labels_are_unique():
+    labels = [label for book in BOOKS for label, _ in book.equations]
+    assert len(labels) == len(set(labels)), sorted(label for label in labels if labels.count(label) > 1)
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.name)
+def test_every_label_has_a_check_and_every_check_a_label(book):
+    labels = {label for label, _ in book.equations if label.startswith("eq-")}
+    checked = [label for cell in book.cells for label in cell.checks]
+    assert labels == set(checked)
+
+
+@pytest.mark.parametrize("book", CHECKED, ids=lambda book: book.name)
+def test_at_least_one_catch_an_equation_and_few_equations_a_check(book):
+    for cell in book.cells:
+        assert len(cell.checks) <= 3, f"one check for {cell.checks}"
+        assert len(cell.catches) >= len(cell.checks), f"{cell.checks} has {len(cell.catches)} catches"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("book", "check", "catch"), TRIALS)
+def test_the_check_catches_the_mistake(book, check, catch):
+    if book.name not in _outcomes:
+        _outcomes[book.name] = outcomes(book)
+    result, = (said for trial, said in _outcomes[book.name].items() if (trial.check, trial.catch) == (check, catch))
+    assert result == "", f"{catch.old} -> {catch.new}: {result}"
+
+
+def test_an_ambiguous_or_absent_catch_is_refused():
+    book = CHECKED[0]
+    last = len(book.cells)
+    for text in ("a text that stands nowhere", "="):
+        with pytest.raises(ValueError, match="exactly once"):
+            place_of(book, last, Catch(text, "anything"))
