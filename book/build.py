@@ -13,6 +13,7 @@ from pathlib import Path
 
 from book import notebooks
 from book.assets import gather
+from book.banner import write as write_banner
 
 BUILD = notebooks.ROOT / "_build"
 
@@ -26,7 +27,7 @@ def main() -> int:
     "Export, execute, render, swap. Returns the process's exit code."
     os.chdir(notebooks.ROOT)
     os.environ["DLNBOOK_EXPLORE"] = "frames"
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as many chapters as cores run at a time
     BUILD.mkdir(exist_ok=True)
 
     from nbdev.export import nb_export
@@ -36,6 +37,7 @@ def main() -> int:
         nb_export(path)
     say("gathering the page's scripts and fonts from node_modules/")
     gather(BUILD / "assets")
+    write_banner(BUILD / "banner.html")
     say("executing changed chapters and rendering (a first run takes a minute or two)")
     began = time.perf_counter()
     fresh, last = BUILD / "html.new", BUILD / "html"

@@ -139,9 +139,8 @@ class CheckNote(Directive):
         labels = self.arguments[0].split()
         note = nodes.container(classes=["dln-check-note"])
         line = nodes.paragraph("", "", nodes.inline("", "✓ ", classes=["dln-tick"]), nodes.Text("Checks "))
-        targets = []
         for i, label in enumerate(labels):
-            targets.append(nodes.target("", "", ids=[f"check-{label}"]))
+            note["ids"].append(f"check-{label}")
             line += nodes.Text(", " if i else "")
             line += _equation_reference(label)
         line += nodes.Text(". Would fail for ")
@@ -154,7 +153,7 @@ class CheckNote(Directive):
         line += nodes.Text(".")
         note += line
         note["labels"], note["catches"] = labels, list(self.content)
-        return [*targets, note]
+        return [note]
 
 
 def _equation_reference(label: str) -> pending_xref:

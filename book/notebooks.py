@@ -159,10 +159,9 @@ def imported_modules(code: str) -> set[str]:
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module == "dlnbook":
-            names |= {f"dlnbook.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add(node.module)
+        elif isinstance(node, ast.ImportFrom):
+            origin = "dlnbook" + (f".{node.module}" if node.module else "") if node.level else node.module
+            names |= {f"dlnbook.{alias.name}" for alias in node.names} if origin == "dlnbook" else {origin}
     return {name.removeprefix("dlnbook").lstrip(".") for name in names if name.split(".")[0] == "dlnbook"}
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 # %% ../nbs/tools_data.ipynb #4eb76ada
 def _table(X: np.ndarray, name: str) -> np.ndarray:
-    "`X` as an array of real, finite numbers whose rows are samples, or an error that names it."
+    "`X` as an array of finite numbers whose rows are samples, or an error."
     X = np.asarray(X)
     if X.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {X.dtype}")
@@ -48,7 +48,7 @@ def _generator(rng: np.random.Generator) -> np.random.Generator:
 
 
 def _count(value: int, name: str, least: int) -> int:
-    "`value` as a Python integer that is at least `least`, or an error that names it."
+    "`value` as a Python integer of at least `least`, or an error."
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < least:
@@ -57,7 +57,7 @@ def _count(value: int, name: str, least: int) -> int:
 
 
 def _amount(value: float, name: str) -> float:
-    "`value` as a finite float ≥ 0, or an error that names it."
+    "`value` as a finite float ≥ 0, or an error."
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     if not (math.isfinite(value) and value >= 0):
@@ -98,12 +98,12 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 # %% ../nbs/tools_data.ipynb #d8fe7940
 def _shares(counts: np.ndarray, test: float, rng: np.random.Generator) -> np.ndarray:
-    "Test samples of each class: whole parts first, the rest to the largest remainders (eq-split-shares)."
-    fair = test * counts                                      # (K,)
-    whole = np.floor(fair).astype(np.int64)                   # (K,)
+    "The number of test samples of each class (eq-split-shares)."
+    fair = test * counts                        # (K,)
+    whole = np.floor(fair).astype(np.int64)     # (K,)
     missing = round(test * int(counts.sum())) - int(whole.sum())
-    lot = rng.permutation(len(counts))                        # (K,)
-    remainder = np.round(fair - whole, 9)[lot]                # (K,)
+    lot = rng.permutation(len(counts))          # (K,)
+    remainder = np.round(fair - whole, 9)[lot]  # (K,)
     winners = lot[np.argsort(-remainder, kind="stable")][:missing]
     whole[winners] += 1
     return whole
@@ -159,17 +159,17 @@ def split(
     if not 0 < test < 1 or not 0 < round(test * len(X)) < len(X):
         raise ValueError(f"test must leave samples on both sides of the split, got {test} of {len(X)} samples")
     rng = _generator(rng)
-    classes, counts = np.unique(labels, return_counts=True)   # (K,), (K,)
-    order = rng.permutation(len(X))                           # (M,)
-    held = np.zeros(len(X), dtype=bool)                       # (M,), in shuffled order
+    classes, counts = np.unique(labels, return_counts=True)  # (K,), (K,)
+    order = rng.permutation(len(X))              # (M,)
+    held = np.zeros(len(X), dtype=bool)          # (M,), in shuffled order
     for k, share in zip(classes, _shares(counts, test, rng)):
         held[np.flatnonzero(labels[order] == k)[:share]] = True
-    train, held_out = order[~held], order[held]               # (M - M_test,), (M_test,)
+    train, held_out = order[~held], order[held]  # (M - M_test,), (M_test,)
     return X[train], labels[train], X[held_out], labels[held_out]
 
 # %% ../nbs/tools_data.ipynb #dd7023b1
 def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Give every column mean 0 and spread 1, by the statistics of the training samples.
+    """Give every column mean 0 and spread 1, by the training samples' statistics.
 
     Parameters
     ----------
@@ -208,13 +208,13 @@ def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...
         if table.ndim != 2 or table.shape[1] != tables[0].shape[1]:
             expected = f"(samples, {tables[0].shape[1]})"
             raise ValueError(f"every table must have shape {expected} like train, got {table.shape}")
-    base = tables[0].astype(np.float64)                       # (M, N)
-    varies = base.min(axis=0) != base.max(axis=0)             # (N,)
+    base = tables[0].astype(np.float64)                   # (M, N)
+    varies = base.min(axis=0) != base.max(axis=0)         # (N,)
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = base.mean(axis=0)                              # (N,)
-        spread = np.where(varies, base.std(axis=0), 1.0)      # (N,)
+        mean = base.mean(axis=0)                          # (N,)
+        spread = np.where(varies, base.std(axis=0), 1.0)  # (N,)
     if not np.all(np.isfinite(mean) & np.isfinite(spread) & (spread > 0)):
-        raise ValueError("train must have columns whose spread float64 can hold, got one too large or too small")
+        raise ValueError("train must have spreads within float64's range, got others")
     results = [np.where(varies, (table - mean) / spread, 0.0) for table in tables]
     return tuple(
         result.astype(np.float32 if table.dtype == np.float32 else np.float64)
@@ -222,7 +222,9 @@ def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...
     )
 
 # %% ../nbs/tools_data.ipynb #c06ffa2c
-def moons(samples: int, noise: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def moons(
+    samples: int, noise: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw two interlocking half circles, one for each class.
 
     Parameters
@@ -258,16 +260,17 @@ def moons(samples: int, noise: float, rng: np.random.Generator) -> tuple[np.ndar
     >>> X.shape, np.bincount(labels).tolist()
     ((100, 2), [50, 50])
     """
-    samples, noise, rng = _count(samples, "samples", 2), _amount(noise, "noise"), _generator(rng)
-    lower = samples // 2
-    up, down = np.linspace(0, np.pi, samples - lower), np.linspace(0, np.pi, lower)
+    samples = _count(samples, "samples", 2)
+    noise, rng = _amount(noise, "noise"), _generator(rng)
+    sizes = [samples - samples // 2, samples // 2]
+    up, down = (np.linspace(0, np.pi, size) for size in sizes)
     X = np.concatenate([
         np.stack([np.cos(up), np.sin(up)], axis=1),
         np.stack([1 - np.cos(down), 0.5 - np.sin(down)], axis=1),
-    ])                                                        # (M, 2)
-    X += noise * rng.standard_normal(X.shape)                 # (M, 2)
-    labels = np.repeat(np.array([0, 1], dtype=np.int64), [samples - lower, lower])  # (M,)
-    order = rng.permutation(samples)                          # (M,)
+    ])                                                       # (M, 2)
+    X += noise * rng.standard_normal(X.shape)                # (M, 2)
+    labels = np.repeat(np.arange(2, dtype=np.int64), sizes)  # (M,)
+    order = rng.permutation(samples)                         # (M,)
     return X[order], labels[order]
 
 # %% ../nbs/tools_data.ipynb #dc0eac1f
@@ -313,21 +316,23 @@ def spirals(
     ((300, 2), [100, 100, 100])
     """
     samples_per_class = _count(samples_per_class, "samples_per_class", 1)
-    classes, noise, rng = _count(classes, "classes", 2), _amount(noise, "noise"), _generator(rng)
-    labels = np.repeat(np.arange(classes, dtype=np.int64), samples_per_class)      # (M,)
-    radius = np.tile(np.linspace(0, 1, samples_per_class + 1)[1:], classes)        # (M,)
-    angle = 2 * np.pi * labels / classes + 4 * radius                              # (M,)
-    angle += noise * rng.standard_normal(angle.shape)                              # (M,)
-    X = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)         # (M, 2)
-    order = rng.permutation(len(X))                                                # (M,)
+    classes = _count(classes, "classes", 2)
+    noise, rng = _amount(noise, "noise"), _generator(rng)
+    arms = np.arange(classes, dtype=np.int64)
+    labels = np.repeat(arms, samples_per_class)                              # (M,)
+    radius = np.tile(np.linspace(0, 1, samples_per_class + 1)[1:], classes)  # (M,)
+    angle = 2 * np.pi * labels / classes + 4 * radius                        # (M,)
+    angle += noise * rng.standard_normal(angle.shape)                        # (M,)
+    X = np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius[:, None]   # (M, 2)
+    order = rng.permutation(len(X))                                          # (M,)
     return X[order], labels[order]
 
 # %% ../nbs/tools_data.ipynb #8ce052a3
-_IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
 def read_idx(path: str | os.PathLike) -> np.ndarray:
-    """Read an array from an IDX file, the format of MNIST, compressed by gzip or not.
+    """Read an array from an IDX file, the format of MNIST, plain or compressed.
 
     Parameters
     ----------
@@ -367,12 +372,15 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
         try:
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(f"path must be a whole gzip file, got a damaged one: {path} ({error})") from None
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES or content[3] == 0:
-        raise ValueError(f"path must be an IDX file, got one that starts with {content[:4].hex(' ')!r}: {path}")
+            raise ValueError(f"path must be a whole gzip file, got {path}: {error}") from None
+    known = len(content) >= 4 and content[:2] == b"\0\0" and content[2] in _IDX_TYPES
+    if not known or content[3] == 0:
+        begin = content[:4].hex(" ")
+        raise ValueError(f"path must be an IDX file, got one that begins {begin!r}: {path}")
     dtype, start = np.dtype(_IDX_TYPES[content[2]]), 4 + 4 * content[3]
     shape = [int.from_bytes(content[n : n + 4], "big") for n in range(4, start, 4)]
-    expected = start + dtype.itemsize * math.prod(shape)
-    if len(content) < start or len(content) != expected:
-        raise ValueError(f"path must hold {expected} bytes for shape {tuple(shape)}, got {len(content)}: {path}")
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    size = start + dtype.itemsize * math.prod(shape)
+    if len(content) < start or len(content) != size:
+        raise ValueError(f"path must hold {size} bytes for {shape}, got {len(content)}: {path}")
+    array = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return array.astype(dtype.newbyteorder("="))

@@ -117,6 +117,14 @@ def _inline(svg: str, alt: str) -> str:
     svg = re.sub(r'^(<svg [^>]*?) (?:width|height)="[\d.]+pt"', r"\1", svg)
     return _follow_page(re.sub(r"\n\s*", "\n", svg))
 
+# %% ../nbs/tools_figures.ipynb #cf4f122c
+def _check_portable(svg: str, name: str) -> None:
+    "Refuse a drawing that would look different on the reader's page."
+    if "<image" in svg:
+        raise ValueError(f"{name}: expected vector graphics, got a bitmap; use draw_image, not imshow")
+    if private := re.search("[\ue000-\uf8ff]", svg):
+        raise ValueError(f"{name}: expected letters that every font has, got {private[0]!r}; for a script L write ℒ")
+
 # %% ../nbs/tools_figures.ipynb #6b3957a2
 def figure(
     width: float = 5.2, height: float = 3.0, rows: int = 1, columns: int = 1, **subplots: Any
@@ -142,7 +150,7 @@ def figure(
     ------
     ValueError
         If `width` or `height` is not positive, or the plotting function returns no alternative text
-        or draws a bitmap, whose colors could not follow the page.
+        or draws a bitmap or a letter that would not look the same on the page.
 
     Examples
     --------
@@ -169,8 +177,7 @@ def figure(
                     raise ValueError(f"{plot.__name__}: expected it to return the figure's alternative text, got {alt!r}")
                 file = io.StringIO()
                 canvas.savefig(file, format="svg", metadata={"Date": None})
-                if "<image" in file.getvalue():
-                    raise ValueError(f"{plot.__name__}: expected vector graphics, got a bitmap; use draw_image, not imshow")
+                _check_portable(file.getvalue(), plot.__name__)
             return Picture(_inline(file.getvalue(), alt), alt)
 
         return draw

@@ -108,7 +108,7 @@ def glue(name: str, value: Any, form: str = "{}") -> None:
         from IPython.display import display
 
         prefix = "application/papermill.record/"
-        display({prefix + "text/plain": text}, raw=True, metadata={"scrapbook": {"name": name, "mime_prefix": prefix}})
+        display({prefix + "text/plain": repr(text)}, raw=True, metadata={"scrapbook": {"name": name, "mime_prefix": prefix}})
 
 # %% ../nbs/tools_page.ipynb #24a34eb1
 def progress(steps: Iterable[_T], label: str) -> Iterator[_T]:
@@ -308,7 +308,7 @@ def _precomputed(draw: Callable[..., Any], sliders: dict[str, Slider]) -> Any:
             return widgets.HTML(frame_html(draw, fixed), layout=layout, style=style)
         name, *rest = names
         children = [stack(fixed | {name: value}, rest, choosers) for value in sliders[name].values]
-        made = widgets.Stack(children, selected_index=sliders[name].start)
+        made = widgets.Stack(children, selected_index=sliders[name].start, layout={"width": "100%"})
         widgets.jslink((choosers[name], "index"), (made, "selected_index"))
         return made
 

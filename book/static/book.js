@@ -33,7 +33,18 @@
     });
   }
 
-  const settle = () => { nameControls(document); reachScrolling(document); };
+  // The theme's labels hide what is written on its buttons, and its lists of references have no list items.
+  function mendTheme() {
+    document.querySelectorAll("button.search-button-field, button.theme-switch-button").forEach((button) => {
+      button.removeAttribute("aria-label");
+    });
+    document.querySelectorAll("button.theme-switch-button").forEach((button) => {
+      button.title = "Color mode";
+    });
+    document.querySelectorAll(".citation-list[role=list]").forEach((list) => list.removeAttribute("role"));
+  }
+
+  const settle = () => { mendTheme(); nameControls(document); reachScrolling(document); };
   settle();
   addEventListener("load", settle);
   addEventListener("resize", () => reachScrolling(document));

@@ -5,3 +5,12 @@
   require.config({ baseUrl: folder });
   script.setAttribute("data-jupyter-widgets-cdn", folder);
 })();
+
+// The widgets ask MathJax 2 to typeset their labels; the page has MathJax 3, which typesets the same elements.
+document.addEventListener("DOMContentLoaded", () => {
+  const mathjax = window.MathJax;
+  if (!mathjax || mathjax.Hub) return;
+  const typeset = ([action, , element]) =>
+    action === "Typeset" && element && mathjax.startup.promise.then(() => mathjax.typesetPromise([element]));
+  mathjax.Hub = { Queue: (...requests) => requests.forEach(typeset) };
+});

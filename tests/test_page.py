@@ -1,0 +1,322 @@
+"The built book as a reader meets it: in a browser, with every other host out of reach."
+
+import re
+import threading
+from contextlib import contextmanager
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+import pytest
+from chapters import run
+from conftest import ROOT
+from playwright.sync_api import sync_playwright
+
+from book import browser as browsers
+from book.notebooks import read_all
+from book.serve import server
+from dlnbook.page import Slider, frame_html, slider
+
+SITE = ROOT / "_build" / "html"
+PAGES = sorted(
+    str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts and path.name not in ("genindex.html", "py-modindex.html")
+)
+LIVELY = [book for book in read_all() if "explore(" in book.code and book.name[0].isdigit()]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def site():
+    "The book, served on this machine."
+    with server() as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browsers.find(), args=browsers.QUIET)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    "A tab that refuses every other host and writes down what went wrong."
+
+    def __init__(self, tab, site):
+        self.tab, self.wrong, self.foreign = tab, [], []
+        tab.route("**/*", self._route)
+        tab.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
+        tab.on("pageerror", lambda error: self.wrong.append(str(error)))
+        tab.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
+        tab.on("response", lambda response: self.wrong.append(f"{response.status} {response.url}") if response.status >= 400 else None)
+        self.site = site
+
+    def _route(self, route):
+        url = route.request.url
+        if url.startswith((self.site, "data:", "blob:", "file:")):
+            route.continue_()
+        else:
+            self.foreign.append(url)
+            route.abort()
+
+    def open(self, page):
+        "Open a page and wait until its formulas and widgets are there."
+        self.tab.goto(self.site + page, wait_until="load")
+        self.tab.evaluate("async () => { await window.MathJax?.startup?.promise; }")
+        self.tab.wait_for_function(
+            """() => document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length
+                  === document.querySelectorAll('.dln-explorable').length""",
+            timeout=20_000,
+        )
+        return self.tab
+
+
+@pytest.fixture
+def visit(chromium, site):
+    @contextmanager
+    def go(**options):
+        context = chromium.new_context(viewport={"width": 1280, "height": 900}, **options)
+        yield Visit(context.new_page(), site)
+        context.close()
+
+    return go
+
+
+def test_there_are_pages():
+    assert {"index.html", "notation.html", "api.html", "bibliography.html"} < set(PAGES)
+    assert {f"nbs/{book.name}.html" for book in read_all()} < set(PAGES)
+
+
+_seen: dict = {}
+
+
+@pytest.fixture
+def seen_page(visit, request):
+    "What there is to see on a page, in light, in dark, and on a phone; each page is opened once."
+    page = request.param
+    if page not in _seen:
+        with visit(color_scheme="light", reduced_motion="reduce") as seen:
+            tab = seen.open(page)
+            found = {"wrong": seen.wrong, "foreign": seen.foreign}
+            found["untypeset"] = tab.locator("article .math").evaluate_all(
+                "all => all.filter(one => !one.querySelector('mjx-container')).map(one => one.textContent)"
+            )
+            found["misread"] = tab.locator("mjx-merror, [data-mjx-error]").count()
+            found["text"] = tab.evaluate(
+                """() => { const copy = document.querySelector('article').cloneNode(true);
+                           copy.querySelectorAll('pre, code, script').forEach(one => one.remove());
+                           return copy.textContent; }"""
+            )
+            tab.add_script_tag(path=ROOT / "node_modules" / "axe-core" / "axe.min.js")
+            for scheme in ("light", "dark"):
+                tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                tab.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+                found[scheme] = serious(tab)
+            tab.set_viewport_size({"width": 360, "height": 740})
+            found["width"] = tab.evaluate("document.documentElement.scrollWidth")
+        _seen[page] = found
+    return _seen[page]
+
+
+def serious(tab):
+    "What axe finds serious or worse. Formulas are left out: their markup is MathJax's."
+    found = tab.evaluate("axe.run({exclude: [['mjx-container']]}, {resultTypes: ['violations']})")["violations"]
+    return [
+        f"{each['id']}: {node['html'][:200]} ({node['failureSummary'][:300]})"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"][:3]
+    ]
+
+
+every_page = pytest.mark.parametrize(
+    "seen_page", [pytest.param(page, marks=pytest.mark.xdist_group(page), id=page) for page in PAGES], indirect=True
+)
+
+
+@every_page
+def test_it_opens_alone_and_without_an_error(seen_page):
+    assert not seen_page["foreign"]
+    assert not seen_page["wrong"]
+
+
+@every_page
+def test_every_formula_is_typeset(seen_page):
+    assert not seen_page["untypeset"]
+    assert not seen_page["misread"]
+    assert not re.search(r"\$\$|#\| |\\begin\{|\{eq\}|\{glue", seen_page["text"])
+
+
+@every_page
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(seen_page, scheme):
+    assert not seen_page[scheme], "\n".join(seen_page[scheme])
+
+
+@every_page
+def test_a_phone_needs_no_sideways_scroll(seen_page):
+    assert seen_page["width"] <= 360
+
+
+def test_reduced_motion_is_respected(visit):
+    running = """() => [...document.querySelectorAll('*')].filter(one => {
+        const style = getComputedStyle(one);
+        return parseFloat(style.transitionDuration) > 0 || parseFloat(style.animationDuration) > 0 && style.animationName !== 'none';
+    }).length + (getComputedStyle(document.documentElement).scrollBehavior === 'smooth')"""
+    for preference, expected in (("no-preference", True), ("reduce", False)):
+        with visit(reduced_motion=preference) as seen:
+            assert (seen.open(f"nbs/{LIVELY[0].name}.html").evaluate(running) > 0) is expected
+
+
+def test_search_finds_a_word(visit):
+    with visit() as seen:
+        tab = seen.open("search.html?q=perplexing")
+        tab.wait_for_selector("#search-results p")
+        assert tab.locator("#search-results li").count() == 0
+        tab = seen.open("search.html?q=softmax")
+        tab.wait_for_selector("#search-results li a")
+        assert any("nbs/02_loss" in href for href in tab.locator("#search-results li a").evaluate_all("all => all.map(a => a.href)"))
+
+
+def test_marks_lead_to_checks_and_back(visit):
+    with visit() as seen:
+        tab = seen.open("nbs/02_loss.html")
+        marks = tab.locator("a.dln-checked")
+        assert marks.count() == sum(label.startswith("eq-") for book in read_all() if book.name == "02_loss" for label, _ in book.equations)
+        for href in marks.evaluate_all("all => all.map(a => a.getAttribute('href'))"):
+            label = href.removeprefix("#check-")
+            note = tab.locator(f".dln-check-note[id='{href[1:]}'], .dln-check-note:has([id='{href[1:]}'])")
+            assert note.locator(f"a[href='#equation-{label}']").count() == 1, label
+
+
+def test_reference_and_chapters_link_to_each_other(visit):
+    with visit() as seen:
+        tab = seen.open("api.html")
+        entry = tab.locator("dt[id='dlnbook.loss.softmax'] + dd")
+        back = entry.locator(".dln-derived a").get_attribute("href")
+        assert "nbs/02_loss.html#" in back
+        tab = seen.open(back)
+        assert tab.locator(f"[id='{urlsplit(back).fragment}']").count() == 1
+        assert tab.locator(".dln-exported-note a[href$='api.html#dlnbook.loss.softmax']").count() == 1
+
+
+def test_notebooks_can_be_downloaded(visit):
+    for book in read_all():
+        with visit() as seen:
+            href = seen.open(f"nbs/{book.name}.html").locator("a[href$='.ipynb'], a.btn-download-source-button").first.get_attribute("href")
+            response = seen.tab.request.get(urlsplit(seen.tab.url)._replace(path=f"/nbs/{href}").geturl())
+            assert response.body() == book.path.read_bytes()
+
+
+# Explorables
+
+
+def recorded(book):
+    "The explorables of a chapter: drawing function and sliders, in the order of the page."
+    found = []
+
+    def record(draw, **sliders):
+        found.append((draw, {name: each if isinstance(each, Slider) else slider(each) for name, each in sliders.items()}))
+
+    with patch("dlnbook.page.explore", record):
+        run(book)
+    return found
+
+
+class Explorable:
+    "An explorable on the page."
+
+    def __init__(self, tab, number):
+        self.box = tab.locator(".dln-explorable").nth(number)
+        self.tab = tab
+        self.box.scroll_into_view_if_needed()
+
+    def handle(self, which):
+        return self.box.locator(".noUi-handle").nth(which)
+
+    def readout(self, which):
+        return self.box.locator(".widget-hslider .widget-readout").nth(which).inner_text()
+
+    def shows(self, html):
+        "Whether the picture on top is the expected one, both as the browser writes them."
+        script = """([box, html]) => {
+            const expected = document.createElement('div');
+            expected.innerHTML = html;
+            const seen = [...box.querySelectorAll('svg.dln-figure')].filter(svg => svg.getClientRects().length);
+            return seen.length === 1 && seen[0].outerHTML === expected.querySelector('svg').outerHTML;
+        }"""
+        handle = self.box.element_handle()
+        try:
+            self.tab.wait_for_function(script, arg=[handle, html], timeout=4000)
+        except Exception:
+            return False
+        return True
+
+
+@pytest.mark.parametrize("book", LIVELY, ids=lambda book: book.name)
+def test_explorables_answer_mouse_keyboard_and_play(visit, book):
+    made = recorded(book)
+    assert made
+    with visit() as seen:
+        tab = seen.open(f"nbs/{book.name}.html")
+        assert tab.locator(".dln-explorable").count() == len(made)
+        for number, (draw, sliders) in enumerate(made):
+            here = Explorable(tab, number)
+            at = {name: each.start for name, each in sliders.items()}
+
+            def expected():
+                return frame_html(draw, {name: each.values[at[name]] for name, each in sliders.items()})
+
+            assert here.shows(expected()), f"{number}: the first frame"
+            for which, (name, each) in enumerate(sliders.items()):
+                last = len(each.values) - 1
+                # keyboard: one step, away from the nearer end
+                step = 1 if at[name] < last else -1
+                here.handle(which).press("ArrowRight" if step > 0 else "ArrowLeft")
+                at[name] += step
+                assert here.shows(expected()), f"{number}, {name}: keyboard"
+                assert here.readout(which) == each.texts()[at[name]]
+                # mouse: drag the handle to the far end
+                track = here.box.locator(".noUi-base").nth(which).bounding_box()
+                grip = here.handle(which).bounding_box()
+                tab.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2)
+                tab.mouse.down()
+                tab.mouse.move(track["x"] + track["width"] + 30, grip["y"] + grip["height"] / 2, steps=8)
+                tab.mouse.up()
+                at[name] = last
+                assert here.shows(expected()), f"{number}, {name}: mouse"
+                # Home, then Play, until it has moved
+                here.handle(which).press("Home")
+                at[name] = 0
+                assert here.shows(expected()), f"{number}, {name}: Home"
+                here.box.locator(".widget-play button").nth(3 * which).click()
+                tab.wait_for_function(
+                    "([one, text]) => one.innerText !== text",
+                    arg=[here.box.locator(".widget-hslider .widget-readout").nth(which).element_handle(), each.texts()[0]],
+                    timeout=5000,
+                )
+                here.box.locator(".widget-play button").nth(3 * which).click()
+                at[name] = each.texts().index(here.readout(which))
+                assert at[name] > 0 and here.shows(expected()), f"{number}, {name}: Play"
+        assert not seen.wrong and not seen.foreign
+
+
+def test_it_opens_from_a_file(chromium):
+    book = LIVELY[0]
+    context = chromium.new_context()
+    context.route(re.compile("^https?:"), lambda route: route.abort())
+    tab = context.new_page()
+    wrong = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("requestfailed", lambda request: wrong.append(request.url))
+    tab.goto((SITE / "nbs" / f"{book.name}.html").as_uri())
+    tab.wait_for_selector(".dln-explorable svg.dln-figure")
+    tab.wait_for_selector("mjx-container")
+    before = tab.locator(".dln-explorable").first.inner_html()
+    tab.locator(".dln-explorable .noUi-handle").first.press("ArrowRight")
+    tab.wait_for_function("before => document.querySelector('.dln-explorable').innerHTML !== before", arg=before)
+    assert not wrong
+    context.close()
