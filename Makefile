@@ -28,7 +28,7 @@ test: .venv/test _build/html/index.html browser  ## everything that checks the p
 	@echo "[test] the chapters' own checks"
 	@DLNBOOK_EXPLORE=probe $(BIN)/nbdev_test --path nbs --n_workers 2 --timing
 	@echo "[test] the test suite"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+	@$(BIN)/python -m pytest -n 2 tests
 
 quick: .venv/test  ## what one runs while writing (at most a minute)
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests

@@ -5,6 +5,7 @@ __all__ = ['forward_difference', 'central_difference', 'complex_step', 'directio
            'check_gradient']
 
 # %% ../nbs/04_numeric.ipynb #0a8bf9f2
+import math
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ def _windows(vector, shapes, writeable=False):
     "Views of a vector in the given shapes, one after the other."
     views, start = [], 0
     for shape in shapes:
-        stop = start + int(np.prod(shape))
+        stop = start + math.prod(shape)
         views.append(vector[start:stop].reshape(shape))
         views[-1].flags.writeable = writeable
         start = stop
@@ -441,7 +442,7 @@ def _locate(trial, v):
 def _choose(shapes, count, rng):
     "Different random positions in the flat vector, dealt out over the arrays in turn."
     hands, start = [], 0
-    for size in (int(np.prod(shape)) for shape in shapes):
+    for size in (math.prod(shape) for shape in shapes):
         hands.append((start + rng.choice(size, min(size, count), replace=False)).tolist())
         start += size
     longest = max(map(len, hands))
@@ -573,6 +574,50 @@ class GradientReport:
             raise AssertionError(str(self))
         return self
 
+# %% ../nbs/04_numeric.ipynb #180a875f
+def _place(shapes, p):
+    "Array and index of a position in the flat vector."
+    for array, shape in enumerate(shapes):
+        if p < (size := math.prod(shape)):
+            return array, tuple(int(i) for i in np.unravel_index(p, shape))
+        p -= size
+
+
+def _report(trial, worst, directions, coordinates, failed_directions, failed_coordinates):
+    "The report on a trial, from its worst finding and its counts."
+    array = index = slopes = None
+    kink, length, v, analytic = False, 1.0, worst.v, worst.claimed
+    if worst.p is not None:
+        array, index = _place(trial.shapes, worst.p)
+        length, v = float(trial.scale[worst.p]), trial.axis(worst.p)
+        analytic = float(trial.g[worst.p])
+    numeric = analytic + worst.difference / length
+    ok = failed_directions == failed_coordinates == 0
+    if not ok:
+        (left, right), kink = _kink(trial, v, worst.claimed)
+        slopes = (left / length, right / length)
+    return GradientReport(
+        ok, worst.error, worst.allowed, array, index, analytic, numeric, slopes, kink,
+        directions, coordinates, failed_directions, failed_coordinates,
+        trial.passes, str(trial.dtype),
+    )  # fmt: skip
+
+# %% ../nbs/04_numeric.ipynb #2ea3022c
+def _check_questions(rng, directions, coordinates, tolerance):
+    "Refuse what cannot be asked."
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: expected a numpy.random.Generator, got {type(rng).__name__}")
+    counts = {"directions": directions, "coordinates": 1 if coordinates is None else coordinates}
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, numbers.Integral):
+            raise TypeError(f"{name}: expected an integer, got {count!r}")
+        if count < 0:
+            raise ValueError(f"{name}: expected zero or more, got {count}")
+    if directions == 0 and coordinates == 0:
+        raise ValueError("directions: expected at least one where coordinates is 0, got 0")
+    if tolerance is not None:
+        _check_positive(tolerance, "tolerance")
+
 # %% ../nbs/04_numeric.ipynb #907bf25d
 def check_gradient(
     f: Callable[[list[NDArray]], float],
@@ -648,47 +693,3 @@ def check_gradient(
     failed = [finding for finding in single if finding.excess > 1]
     worst = max(failed or wrong or single + general, key=lambda finding: finding.excess)
     return _report(trial, worst, directions, len(chosen), len(wrong), len(failed))
-
-
-def _check_questions(rng, directions, coordinates, tolerance):
-    "Refuse what cannot be asked."
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng: expected a numpy.random.Generator, got {type(rng).__name__}")
-    counts = {"directions": directions, "coordinates": 1 if coordinates is None else coordinates}
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, numbers.Integral):
-            raise TypeError(f"{name}: expected an integer, got {count!r}")
-        if count < 0:
-            raise ValueError(f"{name}: expected zero or more, got {count}")
-    if directions == 0 and coordinates == 0:
-        raise ValueError("directions: expected at least one where coordinates is 0, got 0")
-    if tolerance is not None:
-        _check_positive(tolerance, "tolerance")
-
-
-def _report(trial, worst, directions, coordinates, failed_directions, failed_coordinates):
-    "The report on a trial, from its worst finding and its counts."
-    array = index = slopes = None
-    kink, length, v, analytic = False, 1.0, worst.v, worst.claimed
-    if worst.p is not None:
-        array, index = _place(trial.shapes, worst.p)
-        length, v = float(trial.scale[worst.p]), trial.axis(worst.p)
-        analytic = float(trial.g[worst.p])
-    numeric = analytic + worst.difference / length
-    ok = failed_directions == failed_coordinates == 0
-    if not ok:
-        (left, right), kink = _kink(trial, v, worst.claimed)
-        slopes = (left / length, right / length)
-    return GradientReport(
-        ok, worst.error, worst.allowed, array, index, analytic, numeric, slopes, kink,
-        directions, coordinates, failed_directions, failed_coordinates,
-        trial.passes, str(trial.dtype),
-    )  # fmt: skip
-
-
-def _place(shapes, p):
-    "Array and index of a position in the flat vector."
-    for array, shape in enumerate(shapes):
-        if p < (size := int(np.prod(shape))):
-            return array, tuple(int(i) for i in np.unravel_index(p, shape))
-        p -= size

@@ -4,7 +4,7 @@ import re
 import threading
 from contextlib import contextmanager
 from unittest.mock import patch
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from chapters import run
@@ -90,35 +90,31 @@ def test_there_are_pages():
     assert {f"nbs/{book.name}.html" for book in read_all()} < set(PAGES)
 
 
-_seen: dict = {}
-
-
-@pytest.fixture
-def seen_page(visit, request):
-    "What there is to see on a page, in light, in dark, and on a phone; each page is opened once."
-    page = request.param
-    if page not in _seen:
-        with visit(color_scheme="light", reduced_motion="reduce") as seen:
-            tab = seen.open(page)
-            found = {"wrong": seen.wrong, "foreign": seen.foreign}
-            found["untypeset"] = tab.locator("article .math").evaluate_all(
-                "all => all.filter(one => !one.querySelector('mjx-container')).map(one => one.textContent)"
-            )
-            found["misread"] = tab.locator("mjx-merror, [data-mjx-error]").count()
-            found["text"] = tab.evaluate(
-                """() => { const copy = document.querySelector('article').cloneNode(true);
-                           copy.querySelectorAll('pre, code, script').forEach(one => one.remove());
-                           return copy.textContent; }"""
-            )
-            tab.add_script_tag(path=ROOT / "node_modules" / "axe-core" / "axe.min.js")
-            for scheme in ("light", "dark"):
-                tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                tab.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-                found[scheme] = serious(tab)
-            tab.set_viewport_size({"width": 360, "height": 740})
-            found["width"] = tab.evaluate("document.documentElement.scrollWidth")
-        _seen[page] = found
-    return _seen[page]
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_as_everybody_meets_it(visit, page):
+    "One visit, since opening a page takes longest: alone, typeset, in light and in dark, on a phone."
+    with visit(color_scheme="light", reduced_motion="reduce") as seen:
+        tab = seen.open(page)
+        left = tab.locator("article .math").evaluate_all(
+            "all => all.filter(one => !one.querySelector('mjx-container')).map(one => one.textContent)"
+        )
+        assert not left, f"formulas that are not typeset: {left}"
+        assert tab.locator("mjx-merror, [data-mjx-error]").count() == 0, "formulas with an error"
+        text = tab.evaluate(
+            """() => { const copy = (document.querySelector('article') || document.body).cloneNode(true);
+                       copy.querySelectorAll('pre, code, script').forEach(one => one.remove());
+                       return copy.textContent; }"""
+        )
+        assert not re.search(r"\$\$|#\| |\\begin\{|\{eq\}|\{glue", text), "markup in the text"
+        tab.add_script_tag(path=ROOT / "node_modules" / "axe-core" / "axe.min.js")
+        for scheme in ("light", "dark"):
+            tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            tab.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+            assert not (found := serious(tab)), f"{scheme}:\n" + "\n".join(found)
+        tab.set_viewport_size({"width": 360, "height": 740})
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 360, "a phone has to scroll sideways"
+        assert not seen.foreign, "requests to other hosts"
+        assert not seen.wrong, "errors"
 
 
 def serious(tab):
@@ -130,35 +126,6 @@ def serious(tab):
         if each["impact"] in ("serious", "critical")
         for node in each["nodes"][:3]
     ]
-
-
-every_page = pytest.mark.parametrize(
-    "seen_page", [pytest.param(page, marks=pytest.mark.xdist_group(page), id=page) for page in PAGES], indirect=True
-)
-
-
-@every_page
-def test_it_opens_alone_and_without_an_error(seen_page):
-    assert not seen_page["foreign"]
-    assert not seen_page["wrong"]
-
-
-@every_page
-def test_every_formula_is_typeset(seen_page):
-    assert not seen_page["untypeset"]
-    assert not seen_page["misread"]
-    assert not re.search(r"\$\$|#\| |\\begin\{|\{eq\}|\{glue", seen_page["text"])
-
-
-@every_page
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(seen_page, scheme):
-    assert not seen_page[scheme], "\n".join(seen_page[scheme])
-
-
-@every_page
-def test_a_phone_needs_no_sideways_scroll(seen_page):
-    assert seen_page["width"] <= 360
 
 
 def test_reduced_motion_is_respected(visit):
@@ -204,11 +171,11 @@ def test_reference_and_chapters_link_to_each_other(visit):
 
 
 def test_notebooks_can_be_downloaded(visit):
-    for book in read_all():
-        with visit() as seen:
-            href = seen.open(f"nbs/{book.name}.html").locator("a[href$='.ipynb'], a.btn-download-source-button").first.get_attribute("href")
-            response = seen.tab.request.get(urlsplit(seen.tab.url)._replace(path=f"/nbs/{href}").geturl())
-            assert response.body() == book.path.read_bytes()
+    with visit() as seen:
+        for book in read_all():
+            page = f"{seen.site}nbs/{book.name}.html"
+            href = re.search(r'href="([^"]+\.ipynb)"', seen.tab.request.get(page).text())[1]
+            assert seen.tab.request.get(urljoin(page, href)).body() == book.path.read_bytes()
 
 
 # Explorables
@@ -293,12 +260,15 @@ def test_explorables_answer_mouse_keyboard_and_play(visit, book):
                 at[name] = 0
                 assert here.shows(expected()), f"{number}, {name}: Home"
                 here.box.locator(".widget-play button").nth(3 * which).click()
-                tab.wait_for_function(
-                    "([one, text]) => one.innerText !== text",
-                    arg=[here.box.locator(".widget-hslider .widget-readout").nth(which).element_handle(), each.texts()[0]],
+                tab.wait_for_function(  # and is stopped in the same breath: at its end it would begin anew
+                    "([one, text, button]) => one.innerText !== text && (button.click(), true)",
+                    arg=[
+                        here.box.locator(".widget-hslider .widget-readout").nth(which).element_handle(),
+                        each.texts()[0],
+                        here.box.locator(".widget-play button").nth(3 * which).element_handle(),
+                    ],
                     timeout=5000,
                 )
-                here.box.locator(".widget-play button").nth(3 * which).click()
                 at[name] = each.texts().index(here.readout(which))
                 assert at[name] > 0 and here.shows(expected()), f"{number}, {name}: Play"
         assert not seen.wrong and not seen.foreign

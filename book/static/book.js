@@ -15,9 +15,10 @@
     if (readout) new MutationObserver(speak).observe(readout, { childList: true, characterData: true, subtree: true });
   }
 
+  const BUTTONS = ["play or pause", "stop and go back", "repeat"];
   function namePlayer(player) {
-    player.querySelectorAll("button:not([aria-label])").forEach((button) => {
-      button.setAttribute("aria-label", button.title || "player");
+    player.querySelectorAll("button").forEach((button, place) => {
+      if (!button.hasAttribute("aria-label")) button.setAttribute("aria-label", BUTTONS[place] || "player");
     });
   }
 

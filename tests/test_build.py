@@ -1,0 +1,202 @@
+"""What the build of the book promises, tried on a small book in a copy of the project.
+
+Its notebooks write a line to a file whenever they run: so the tests know which ones were executed.
+"""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+from contextlib import contextmanager
+
+import nbformat
+import pytest
+from conftest import ROOT
+from copies import project
+
+# base <- middle <- through: what a notebook imports; the others import a part of the library or nothing at all
+BOOK = {
+    "base": ["#| default_exp base", "#| export\ndef value() -> int:\n    'A number.'\n    return 41"],
+    "middle": ["#| default_exp middle", "#| export\nfrom dlnbook.base import value\n\n\ndef twice() -> int:\n    'Twice the number.'\n    return 2 * value()"],
+    "direct": ["from dlnbook.base import value\nprint('the value is', value())"],
+    "through": ["import dlnbook.middle\nprint('twice the value is', dlnbook.middle.twice())"],
+    "data": ["from dlnbook.data import digits\nprint(len(digits()[0]), 'digits')"],
+    "alone": ["print(6 * 7)"],
+}
+REFERENCE = """
+```{eval-rst}
+.. automodule:: dlnbook.base
+   :members:
+.. automodule:: dlnbook.middle
+   :members:
+```
+"""
+
+
+class Book:
+    "A small book in a copy of the project."
+
+    def __init__(self, folder, pages):
+        self.folder = project(folder)
+        for name in (".venv", "node_modules"):
+            (folder / name).symlink_to(ROOT / name)
+        for path in (folder / "nbs").glob("*.ipynb"):
+            if path.stem != "tools_front":  # the package's own file is exported by every build
+                path.unlink()
+        (folder / "index.md").write_text("# A small book\n" + REFERENCE if "base" in pages else "# A small book\n")
+        self.pages = []
+        for name, cells in pages.items():
+            self.add(name, cells)
+
+    def add(self, name, cells):
+        "Write a notebook, given its cells (markdown ones begin with a title or a formula), and list it in the contents."
+        cells = [nbformat.v4.new_markdown_cell(cell) if cell[0] in "#$" and cell[1] != "|" else nbformat.v4.new_code_cell(cell) for cell in cells]
+        title = nbformat.v4.new_markdown_cell(f"# The page {name}")
+        note = nbformat.v4.new_code_cell(f"with open('../runs.txt', 'a') as file:\n    print('{name}', file=file)")
+        nbformat.write(nbformat.v4.new_notebook(cells=[title, note, *cells]), self.folder / "nbs" / f"{name}.ipynb")
+        self.pages.append(name)
+        self._list()
+
+    def remove(self, name):
+        (self.folder / "nbs" / f"{name}.ipynb").unlink()
+        self.pages.remove(name)
+        self._list()
+
+    def _list(self):
+        chapters = [{"file": f"nbs/{name}"} for name in self.pages]
+        (self.folder / "_toc.yml").write_text(json.dumps({"format": "jb-book", "root": "index", "chapters": chapters}))
+
+    @contextmanager
+    def having(self, **pages):
+        "With more pages, for a while."
+        for name, cells in pages.items():
+            self.add(name, cells)
+        try:
+            yield
+        finally:
+            for name in pages:
+                self.remove(name)
+
+    def build(self):
+        "Build; return the exit code, what was printed (without colors) and which notebooks were executed."
+        runs = self.folder / "runs.txt"
+        runs.write_text("")
+        environment = os.environ | {"PYTHONPATH": str(self.folder), "NO_COLOR": "1"}
+        command = [str(self.folder / ".venv" / "bin" / "python"), "-m", "book.build"]
+        done = subprocess.run(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return done.returncode, re.sub(r"\x1b\[[\d;]*m", "", done.stdout), sorted(runs.read_text().split())
+
+    def page(self, name):
+        return (self.folder / "_build" / "html" / "nbs" / f"{name}.html").read_text()
+
+    def change(self, path, old, new):
+        path = self.folder / path
+        text = path.read_text()
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new))
+
+    def site(self):
+        "A digest of every file of the finished book."
+        files = sorted(path for path in (self.folder / "_build" / "html").rglob("*") if path.is_file())
+        return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+FAULTS = {
+    "bitmap": (["import matplotlib.pyplot as plt\nplt.plot([1, 2]);"], "a picture without alternative text"),
+    "image": (["from IPython.display import HTML\nHTML('<img src=\"data:,\" width=\"9\">')"], "a picture without alternative text"),
+    "unlabeled": (["$$\nx = 1\n$$"], "a displayed equation needs a label"),
+    "misnamed": (["$$\nx = 2\n$$ (three)"], "a displayed equation needs a label eq-… or def-…, got 'three'"),
+    "unchecked": (["$$\nx = 3\n$$ (eq-unchecked)"], "equation eq-unchecked has no check"),
+    "astray": (["#| checks: eq-nowhere\n#| catches: 1 -> 2\nassert 1 < 2"], "a cell checks eq-nowhere, but there is no such equation"),
+}
+HEAVY = """from random import Random
+
+from dlnbook.figures import Picture
+from dlnbook.page import explore
+
+noise = Random(0).randbytes(700_000).hex()
+explore(lambda x: Picture(f"<svg>{noise[::x]}</svg>", alt="Noise."), x=[1, -1])"""
+
+
+@pytest.mark.slow
+def test_what_depends_on_a_change_is_executed_again_and_nothing_else(tmp_path):
+    book = Book(tmp_path, BOOK)
+    code, printed, executed = book.build()
+    assert code == 0, printed
+    assert executed == sorted(BOOK)
+    assert "the value is 41" in book.page("direct") and "twice the value is 82" in book.page("through")
+
+    before = book.site()
+    code, printed, executed = book.build()
+    assert code == 0, printed
+    assert executed == [], "nothing has changed"
+    assert book.site() == before
+
+    book.change("nbs/base.ipynb", "return 41", "return 43")
+    code, printed, executed = book.build()
+    assert code == 0, printed
+    assert executed == ["base", "direct", "middle", "through"], "the library has changed"
+    assert "the value is 43" in book.page("direct") and "twice the value is 86" in book.page("through")
+    assert "return 43" in (book.folder / "dlnbook" / "base.py").read_text()
+
+    with (book.folder / "requirements.lock").open("a") as file:
+        print("# another package", file=file)
+    code, printed, executed = book.build()
+    assert code == 0, printed
+    assert executed == sorted(BOOK), "the packages have changed"
+    assert "__version__ = " in (book.folder / "dlnbook" / "__init__.py").read_text(), "the package has lost its version"
+
+
+@pytest.mark.slow
+def test_a_page_that_breaks_the_rules_of_the_house_fails_the_build_and_the_last_good_book_stays(tmp_path):
+    book = Book(tmp_path, {"alone": BOOK["alone"]})
+    code, printed, _ = book.build()
+    assert code == 0, printed
+    before = book.site()
+
+    with book.having(broken=["divisor = 0\nquotient = 1 / divisor  # cannot be"]):
+        code, printed, _ = book.build()
+    assert code != 0 and book.site() == before
+    for said in ("nbs/broken.ipynb", "quotient = 1 / divisor  # cannot be", "ZeroDivisionError", "division by zero", "FAILED"):
+        assert said in printed, said
+
+    with book.having(**{page: cells for page, (cells, _) in FAULTS.items()}):
+        code, printed, _ = book.build()
+    assert code != 0 and book.site() == before
+    said = {page: re.findall(rf"nbs/{page}\.ipynb.*WARNING: (.*)", printed) for page in FAULTS}
+    assert not {page: lines for page, lines in said.items() if not any(FAULTS[page][1] in line for line in lines)}
+
+    with book.having(heavy=[HEAVY]):
+        code, printed, _ = book.build()
+    assert code != 0 and book.site() == before
+    assert re.search(r"nbs/heavy\.html: expected frames of at most 600,000 bytes gzipped, got [\d,]+", printed), printed
+
+    code, printed, executed = book.build()
+    assert code == 0, printed
+    assert executed == [], "the good pages were executed before"
+
+
+# The locks
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("requirements*.lock")), ids=lambda path: path.name)
+def test_a_lock_holds_hashes_and_no_address(path):
+    text = path.read_text()
+    assert not re.search(r"https?:|file:|git\+|--(?:extra-)?index-url|--find-links|(?<![\w.])/\w|\.\./", text)
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    packages = [line for line in lines if not line.startswith(" ")]
+    assert packages and all(re.match(r"[\w.-]+(?:\[[\w,-]+\])?==[\w.!+]+", line) for line in packages)
+    assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?", line) for line in lines if line.startswith(" "))
+    for number, line in enumerate(lines):
+        if not line.startswith(" "):
+            assert lines[number + 1 : number + 2] and lines[number + 1].startswith("    --hash="), line
+
+
+def test_the_page_scripts_are_locked_without_an_address():
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    for name, each in packages.items():
+        assert "resolved" not in each and not each.get("link"), name
+        assert not name or each["integrity"].startswith("sha512-"), name
+        for version in (each.get("dependencies", {}) | each.get("devDependencies", {})).values():
+            assert not re.match(r"file:|git|https?:|/|\.", version), f"{name} asks for {version}"
