@@ -62,7 +62,7 @@ def check_array(
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{name}: expected rows of equal length") from error
+        raise ValueError(f"{name}: expected rows of one length, got several") from error
     kinds, wanted = ("buif", "real numbers") if real else ("buifc", "numbers")
     if array.dtype.kind not in kinds:
         raise TypeError(f"{name}: expected {wanted}, got dtype {array.dtype}")
