@@ -30,11 +30,8 @@ def main() -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as many chapters as cores run at a time
     BUILD.mkdir(exist_ok=True)
 
-    from nbdev.export import nb_export
-
     say("exporting the notebooks to dlnbook/")
-    for path in sorted(notebooks.NOTEBOOKS.glob("*.ipynb")):
-        nb_export(path)
+    export()
     say("gathering the page's scripts and fonts from node_modules/")
     gather(BUILD / "assets")
     write_banner(BUILD / "banner.html")
@@ -49,6 +46,17 @@ def main() -> int:
     say(f"done in {time.perf_counter() - began:.0f} s")
     say(f"open {(last / 'index.html').as_uri()}")
     return 0
+
+
+def export() -> None:
+    "Export all notebooks. A module that comes out as it was keeps its time, or every page would seem out of date."
+    from nbdev.doclinks import nbdev_export
+
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in notebooks.LIBRARY.glob("*.py")}
+    nbdev_export()
+    for path, (content, time_ns) in before.items():
+        if path.exists() and path.read_bytes() == content:
+            os.utime(path, ns=(time_ns, time_ns))
 
 
 def render(out: Path) -> int:

@@ -99,7 +99,8 @@ def shorten_docstrings(source: str) -> str:
 
 def _markdown(directive: str, argument: str, body: str = "") -> dict:
     "A markdown cell that holds one directive."
-    return {"cell_type": "markdown", "metadata": {}, "source": f"`````{{{directive}}} {argument}\n{body}\n`````"}
+    source = f"`````{{{directive}}} {argument}\n{body}\n`````"
+    return {"cell_type": "markdown", "id": notebooks.digest([], source), "metadata": {}, "source": source}
 
 
 def on_source_read(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -116,6 +117,7 @@ def on_source_read(app: Sphinx, docname: str, source: list[str]) -> None:
     # The execution cache compares code cells and nothing else; so what else matters goes into one of them.
     key = {
         "cell_type": "code",
+        "id": "depends-on",
         "execution_count": None,
         "metadata": {"tags": ["remove-cell"]},
         "outputs": [],

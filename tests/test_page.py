@@ -113,6 +113,10 @@ def test_a_page_as_everybody_meets_it(visit, page):
             assert not (found := serious(tab)), f"{scheme}:\n" + "\n".join(found)
         tab.set_viewport_size({"width": 360, "height": 740})
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360, "a phone has to scroll sideways"
+        cut = tab.locator("article mjx-container:not([display]):not(.dln-wide)").evaluate_all(
+            "all => all.filter(one => one.getBoundingClientRect().right > 361 && !one.closest('table')).map(one => one.parentElement.textContent)"
+        )
+        assert not cut, f"formulas cut off on a phone: {cut}"
         tracks = tab.locator(".dln-explorable .noUi-base").evaluate_all("all => all.map(one => one.getBoundingClientRect().width)")
         assert all(width > 120 for width in tracks), f"a slider too short for a finger: {tracks}"
         assert not seen.foreign, "requests to other hosts"

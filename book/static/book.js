@@ -34,6 +34,17 @@
     });
   }
 
+  // A formula in a line cannot be broken; one that is wider than the line scrolls in its place.
+  function reachWideFormulas() {
+    document.querySelectorAll("mjx-container:not([display])").forEach((formula) => {
+      formula.classList.remove("dln-wide");
+      const line = formula.closest("p, li, td, dd, figcaption");
+      const wide = line && formula.getBoundingClientRect().width > line.clientWidth;
+      formula.classList.toggle("dln-wide", Boolean(wide));
+      if (wide) formula.tabIndex = 0;
+    });
+  }
+
   // The theme's labels hide what is written on its buttons, and its lists of references have no list items.
   function mendTheme() {
     document.querySelectorAll("button.search-button-field, button.theme-switch-button").forEach((button) => {
@@ -47,8 +58,12 @@
 
   const settle = () => { mendTheme(); nameControls(document); reachScrolling(document); };
   settle();
-  addEventListener("load", settle);
-  addEventListener("resize", () => reachScrolling(document));
+  const fit = () => { reachScrolling(document); reachWideFormulas(); };
+  addEventListener("load", () => {
+    settle();
+    if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(fit);
+  });
+  addEventListener("resize", fit);
   const article = document.querySelector("article") || document.body;
   new MutationObserver(() => nameControls(document)).observe(article, { childList: true, subtree: true });
 })();
