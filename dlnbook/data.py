@@ -6,7 +6,6 @@ from __future__ import annotations
 import gzip
 import io
 import math
-import numbers
 import os
 import zlib
 from importlib import resources
@@ -14,57 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
+from .doors import check_array, check_count, check_generator, check_integers, check_number
+
 # %% auto #0
 __all__ = ['digits', 'split', 'standardize', 'moons', 'spirals', 'read_idx']
 
 # %% ../nbs/tools_data.ipynb #4eb76ada
 def _table(X: np.ndarray, name: str) -> np.ndarray:
     "`X` as an array of finite numbers whose rows are samples, or an error."
+    check_array(X, name, real=True)
     X = np.asarray(X)
-    if X.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {X.dtype}")
-    if X.ndim < 2 or len(X) == 0:
-        raise ValueError(f"{name} must have a row per sample and at least one row, got shape {X.shape}")
-    if X.dtype.kind == "f" and not np.isfinite(X).all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity")
+    if X.ndim < 2:
+        raise ValueError(f"{name}: expected a row for each sample, got shape {X.shape}")
     return X
-
-# %% ../nbs/tools_data.ipynb #8acc9f02
-def _classes(labels: np.ndarray, samples: int) -> np.ndarray:
-    "`labels` as an array of `samples` class numbers ≥ 0, or an error."
-    labels = np.asarray(labels)
-    if labels.shape != (samples,):
-        raise ValueError(f"labels must have shape ({samples},), one for each row of X, got {labels.shape}")
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers, got dtype {labels.dtype}")
-    if labels.min() < 0:
-        raise ValueError(f"labels must be 0 or more, got {labels.min()}")
-    return labels
-
-# %% ../nbs/tools_data.ipynb #dc1027b0
-def _generator(rng: np.random.Generator) -> np.random.Generator:
-    "`rng` if it is a NumPy generator, or an error that says how to make one."
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng must be a numpy.random.Generator such as numpy.random.default_rng(0), got {rng!r}")
-    return rng
-
-
-def _count(value: int, name: str, least: int) -> int:
-    "`value` as a Python integer of at least `least`, or an error."
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return int(value)
-
-
-def _amount(value: float, name: str) -> float:
-    "`value` as a finite float ≥ 0, or an error."
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be finite and 0 or more, got {value}")
-    return float(value)
 
 # %% ../nbs/tools_data.ipynb #54fec4ef
 def digits() -> tuple[np.ndarray, np.ndarray]:
@@ -156,11 +117,11 @@ def split(
     (1438, 359)
     """
     X = _table(X, "X")
-    labels = _classes(labels, len(X))
-    test = _amount(test, "test")
+    labels = check_integers(labels, "labels", (len(X),))
+    test = check_number(test, "test", least=0)
     if not 0 < test < 1 or not 0 < round(test * len(X)) < len(X):
-        raise ValueError(f"test must leave samples on both sides of the split, got {test} of {len(X)} samples")
-    rng = _generator(rng)
+        raise ValueError(f"test: expected a share that leaves samples on both sides, got {test} of {len(X)} samples")
+    rng = check_generator(rng)
     classes, counts = np.unique(labels, return_counts=True)  # (K,), (K,)
     order = rng.permutation(len(X))              # (M,)
     held = np.zeros(len(X), dtype=bool)          # (M,), in shuffled order
@@ -206,17 +167,18 @@ def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...
     """
     tables = [_table(train, "train")]
     tables += [_table(other, f"others[{n}]") for n, other in enumerate(others)]
-    for table in tables:
+    names = ["train", *(f"others[{n}]" for n in range(len(others)))]
+    for name, table in zip(names, tables):
         if table.ndim != 2 or table.shape[1] != tables[0].shape[1]:
             expected = f"(samples, {tables[0].shape[1]})"
-            raise ValueError(f"every table must have shape {expected} like train, got {table.shape}")
+            raise ValueError(f"{name}: expected shape {expected} like train, got {table.shape}")
     base = tables[0].astype(np.float64)                   # (M, N)
     varies = base.min(axis=0) != base.max(axis=0)         # (N,)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = base.mean(axis=0)                          # (N,)
         spread = np.where(varies, base.std(axis=0), 1.0)  # (N,)
     if not np.all(np.isfinite(mean) & np.isfinite(spread) & (spread > 0)):
-        raise ValueError("train must have spreads within float64's range, got others")
+        raise ValueError("train: expected spreads within float64's range, got others")
     results = [np.where(varies, (table - mean) / spread, 0.0) for table in tables]
     return tuple(
         result.astype(np.float32 if table.dtype == np.float32 else np.float64)
@@ -262,8 +224,8 @@ def moons(
     >>> X.shape, np.bincount(labels).tolist()
     ((100, 2), [50, 50])
     """
-    samples = _count(samples, "samples", 2)
-    noise, rng = _amount(noise, "noise"), _generator(rng)
+    samples = check_count(samples, "samples", 2)
+    noise, rng = check_number(noise, "noise", least=0), check_generator(rng)
     sizes = [samples - samples // 2, samples // 2]
     up, down = (np.linspace(0, np.pi, size) for size in sizes)
     X = np.concatenate([
@@ -317,9 +279,9 @@ def spirals(
     >>> X.shape, np.bincount(labels).tolist()
     ((300, 2), [100, 100, 100])
     """
-    samples_per_class = _count(samples_per_class, "samples_per_class", 1)
-    classes = _count(classes, "classes", 2)
-    noise, rng = _amount(noise, "noise"), _generator(rng)
+    samples_per_class = check_count(samples_per_class, "samples_per_class", 1)
+    classes = check_count(classes, "classes", 2)
+    noise, rng = check_number(noise, "noise", least=0), check_generator(rng)
     arms = np.arange(classes, dtype=np.int64)
     labels = np.repeat(arms, samples_per_class)                              # (M,)
     radius = np.tile(np.linspace(0, 1, samples_per_class + 1)[1:], classes)  # (M,)
@@ -369,20 +331,22 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     ...     read_idx(path).tolist()
     [7, 2, 1]
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path: expected a file's path, got {path!r}")
     content = Path(path).read_bytes()
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(f"path must be a whole gzip file, got {path}: {error}") from None
+            raise ValueError(f"path: expected a whole gzip file, got {path}: {error}") from None
     known = len(content) >= 4 and content[:2] == b"\0\0" and content[2] in _IDX_TYPES
     if not known or content[3] == 0:
         begin = content[:4].hex(" ")
-        raise ValueError(f"path must be an IDX file, got one that begins {begin!r}: {path}")
+        raise ValueError(f"path: expected an IDX file, got one that begins {begin!r}: {path}")
     dtype, start = np.dtype(_IDX_TYPES[content[2]]), 4 + 4 * content[3]
     shape = [int.from_bytes(content[n : n + 4], "big") for n in range(4, start, 4)]
     size = start + dtype.itemsize * math.prod(shape)
     if len(content) < start or len(content) != size:
-        raise ValueError(f"path must hold {size} bytes for {shape}, got {len(content)}: {path}")
+        raise ValueError(f"path: expected {size} bytes for {shape}, got {len(content)}: {path}")
     array = np.frombuffer(content, dtype, offset=start).reshape(shape)
     return array.astype(dtype.newbyteorder("="))

@@ -3,48 +3,19 @@
 # %% ../nbs/03_descent.ipynb #f9ef2959
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .loss import check_array
+from dlnbook.doors import (
+    check_array, check_arrays, check_count, check_function, check_generator, check_number
+)
 
 # %% auto #0
 __all__ = ['update', 'batches', 'Diverged', 'descend']
 
 # %% ../nbs/03_descent.ipynb #908faf96
-def _rate(eta: float) -> float:
-    "The learning rate as a Python float, or an error."
-    if isinstance(eta, (bool, np.bool_)) or not isinstance(eta, numbers.Real):
-        raise TypeError(f"eta: expected a number, got {eta!r}")
-    if not (math.isfinite(eta) and eta > 0):
-        raise ValueError(f"eta: expected a positive finite number, got {eta!r}")
-    return float(eta)
-
-
-def _count(value: int, name: str) -> int:
-    "A count as a Python integer, at least one, or an error that names it."
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name}: expected at least 1, got {value}")
-    return int(value)
-
-
-def _arrays(value: Sequence[ArrayLike], name: str) -> list[NDArray]:
-    "A sequence of finite arrays as a list, or an error that names the one at fault."
-    if isinstance(value, (np.ndarray, str)) or not isinstance(value, Iterable):
-        kind = type(value).__name__
-        raise TypeError(f"{name}: expected a list of arrays, got one {kind}")
-    arrays = [check_array(each, f"{name}[{i}]") for i, each in enumerate(value)]
-    if not arrays:
-        raise ValueError(f"{name}: expected at least one array, got none")
-    return arrays
-
-# %% ../nbs/03_descent.ipynb #e9d9bb84
 def update(
     parameters: Sequence[ArrayLike], gradients: Sequence[ArrayLike], eta: float
 ) -> list[NDArray]:
@@ -84,10 +55,12 @@ def update(
     >>> theta.tolist()
     [2.5, 2.0]
     """
-    eta = _rate(eta)
-    P, G = _arrays(parameters, "parameters"), _arrays(gradients, "gradients")
+    eta = check_number(eta, "eta", positive=True)
+    P = check_arrays(parameters, "parameters")
+    G = check_arrays(gradients, "gradients")
     if len(G) != len(P):
-        raise ValueError(f"gradients: expected {len(P)}, as many as parameters, got {len(G)}")
+        expected = f"{len(P)}, as many as parameters"
+        raise ValueError(f"gradients: expected {expected}, got {len(G)}")
     for i, (p, g) in enumerate(zip(P, G)):
         if g.shape != p.shape:
             raise ValueError(f"gradients[{i}]: expected shape {p.shape}, got {g.shape}")
@@ -133,10 +106,9 @@ def batches(
     >>> [len(batch) for batch in batches(10, 4, np.random.default_rng(0))]
     [4, 4, 2]
     """
-    samples, batch_size = _count(samples, "samples"), _count(batch_size, "batch_size")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng: expected a numpy.random.Generator, got {rng!r}")
-    order = rng.permutation(samples)  # (M,)
+    samples = check_count(samples, "samples")
+    batch_size = check_count(batch_size, "batch_size")
+    order = check_generator(rng).permutation(samples)  # (M,)
     starts = range(0, samples, batch_size)
     return (order[start : start + batch_size] for start in starts)
 
@@ -163,7 +135,7 @@ class Diverged(ArithmeticError):
     >>> raise Diverged([np.zeros(2)], 3, 0.5)
     Traceback (most recent call last):
     ...
-    dlnbook.descent.Diverged: infinite or NaN in epoch 4 (eta=0.5); .parameters are those after epoch 3
+    dlnbook.descent.Diverged: not finite in epoch 4 (eta=0.5); .parameters are from epoch 3
     """
 
     def __init__(self, parameters: list[NDArray], epoch: int, eta: float) -> None:
@@ -171,15 +143,32 @@ class Diverged(ArithmeticError):
         self.parameters, self.epoch, self.eta = parameters, epoch, eta
 
     def __str__(self) -> str:
-        where = f"those after epoch {self.epoch}" if self.epoch else "the initial ones"
-        return f"infinite or NaN in epoch {self.epoch + 1} (eta={self.eta:g}); .parameters are {where}"
+        last = f"from epoch {self.epoch}" if self.epoch else "the initial ones"
+        where = f"in epoch {self.epoch + 1} (eta={self.eta:g})"
+        return f"not finite {where}; .parameters are {last}"
+
+# %% ../nbs/03_descent.ipynb #4119cc58
+def _samples(X: ArrayLike, T: ArrayLike) -> tuple[NDArray, NDArray]:
+    "Inputs and targets as arrays with the same number of rows, or an error."
+    for name, array in (("X", X), ("T", T)):
+        if check_array(array, name).ndim == 0:
+            raise ValueError(f"{name}: expected a row for each sample, got one number")
+    X, T = np.asarray(X), np.asarray(T)
+    if len(X) != len(T):
+        raise ValueError(f"T: expected {len(X)} rows like X, got {len(T)}")
+    return X, T
+
+
+def _copies(arrays: Iterable[NDArray]) -> list[NDArray]:
+    "The arrays once more, in memory of their own."
+    return [np.array(each) for each in arrays]
 
 
 def _finite(arrays: Iterable[ArrayLike]) -> bool:
     "Whether every number is finite."
     return all(np.isfinite(each).all() for each in arrays)
 
-# %% ../nbs/03_descent.ipynb #4119cc58
+# %% ../nbs/03_descent.ipynb #a2276289
 def descend(
     parameters: Sequence[ArrayLike],
     gradient: Callable[[list[NDArray], NDArray, NDArray], Sequence[NDArray]],
@@ -200,8 +189,8 @@ def descend(
     parameters : sequence of array_like of float, any shapes
         Where to start. Stays as it is.
     gradient : callable
-        ``gradient(parameters, X, T)`` returns the gradients of the *mean* loss over the rows
-        of X and T that it is given, one array for each parameter.
+        ``gradient(parameters, X, T)`` returns the gradients of the *mean* loss over the
+        rows of X and T that it is given, one array for each parameter.
     X : array_like, shape (M, ...)
         Inputs, one row a sample.
     T : array_like, shape (M, ...)
@@ -238,8 +227,8 @@ def descend(
 
     Notes
     -----
-    eq-descent-batch, with the last batch's mean over its own samples. SGD with fresh draws
-    is due to Robbins and Monro (1951); see Bottou, Curtis and Nocedal (2018).
+    eq-descent-batch, with the last batch's mean over its own samples. SGD goes back to
+    Robbins and Monro (1951); see Bottou, Curtis and Nocedal (2018).
 
     Examples
     --------
@@ -253,10 +242,16 @@ def descend(
     >>> round(float(w), 6)
     3.0
     """
-    eta, epochs = _rate(eta), _count(epochs, "epochs")
-    batch_size = _count(batch_size, "batch_size")
+    eta = check_number(eta, "eta", positive=True)
+    epochs = check_count(epochs, "epochs")
+    batch_size = check_count(batch_size, "batch_size")
+    check_generator(rng)
+    for name, each in {"gradient": gradient, "rule": rule}.items():
+        check_function(each, name)
+    if on_epoch is not None:
+        check_function(on_epoch, "on_epoch")
     X, T = _samples(X, T)
-    parameters = _copies(_arrays(parameters, "parameters"))
+    parameters = _copies(check_arrays(parameters, "parameters"))
     kept = _copies(parameters)
     for epoch in range(1, epochs + 1):
         for batch in batches(len(X), batch_size, rng):
@@ -270,20 +265,3 @@ def descend(
         if on_epoch is not None:
             on_epoch(epoch, _copies(parameters))
     return parameters
-
-
-def _samples(X: ArrayLike, T: ArrayLike) -> tuple[NDArray, NDArray]:
-    "Inputs and targets as arrays with the same number of rows, or an error."
-    X, T = np.asarray(X), np.asarray(T)
-    for name, array in (("X", X), ("T", T)):
-        if array.ndim == 0:
-            raise ValueError(f"{name}: expected a row for each sample, got one number")
-        check_array(array, name)
-    if len(X) != len(T):
-        raise ValueError(f"T: expected {len(X)} rows like X, got {len(T)}")
-    return X, T
-
-
-def _copies(arrays: Iterable[NDArray]) -> list[NDArray]:
-    "The arrays once more, in memory of their own."
-    return [np.array(each) for each in arrays]

@@ -10,8 +10,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
+from math import atan2, degrees
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+
+from .doors import check_array, check_count, check_number
 
 # %% auto #0
 __all__ = ['palette', 'Picture', 'figure', 'shade', 'diverging', 'draw_image', 'Wire', 'draw_graph', 'layers']
@@ -149,7 +152,7 @@ def figure(
     Raises
     ------
     ValueError
-        If `width` or `height` is not positive, or the plotting function returns no alternative text
+        If a size is not positive or a count below one, or the plotting function returns no alternative text
         or draws a bitmap or a letter that would not look the same on the page.
 
     Examples
@@ -161,9 +164,10 @@ def figure(
     >>> line(slope=2)
     Picture: A straight line of slope 2.
     """
-    for name, size in (("width", width), ("height", height)):
-        if not size > 0:
-            raise ValueError(f"{name}: expected a positive number of inches, got {size!r}")
+    for name, size in {"width": width, "height": height}.items():
+        check_number(size, name, positive=True)
+    for name, count in {"rows": rows, "columns": columns}.items():
+        check_count(count, name)
 
     def decorate(plot: Callable[..., str]) -> Callable[..., Picture]:
         @functools.wraps(plot)
@@ -209,14 +213,14 @@ def shade(color: str) -> Any:
     """
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
-    _check_color(color)
+    _check_color(color, "color")
     return LinearSegmentedColormap.from_list("shade", [to_rgba(color, 0.0), to_rgba(color, 1.0)])
 
 
-def _check_color(color: str) -> None:
+def _check_color(color: str, name: str) -> None:
     "Refuse a color that the page could not follow."
     if color not in vars(palette).values():
-        raise ValueError(f"color: expected one of the palette ({', '.join(vars(palette))}), got {color!r}")
+        raise ValueError(f"{name}: expected one of the palette ({', '.join(vars(palette))}), got {color!r}")
 
 # %% ../nbs/tools_figures.ipynb #7abcc6b3
 def diverging(negative: str = palette.blue, positive: str = palette.orange) -> Any:
@@ -245,8 +249,8 @@ def diverging(negative: str = palette.blue, positive: str = palette.orange) -> A
     """
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
-    for color in (negative, positive):
-        _check_color(color)
+    for name, color in {"negative": negative, "positive": positive}.items():
+        _check_color(color, name)
     stops = [to_rgba(negative, 1.0), to_rgba(negative, 0.0), to_rgba(positive, 0.0), to_rgba(positive, 1.0)]
     return LinearSegmentedColormap.from_list("diverging", list(zip([0.0, 0.5, 0.5, 1.0], stops)), N=257)
 
@@ -268,8 +272,10 @@ def draw_image(ax: Any, image: Any, cmap: Any = None, *, limit: float | None = N
 
     Raises
     ------
+    TypeError
+        If `image` does not hold real numbers, or `cmap` is no colormap.
     ValueError
-        If `image` is not a matrix.
+        If `image` is not a matrix of finite numbers, or `limit` is not positive.
 
     Examples
     --------
@@ -280,13 +286,15 @@ def draw_image(ax: Any, image: Any, cmap: Any = None, *, limit: float | None = N
     >>> corner()
     Picture: Four squares, the upper left one filled.
     """
-    import numpy as np
+    from matplotlib.colors import Colormap
 
-    image = np.asarray(image)
-    if image.ndim != 2 or image.size == 0:
+    image = check_array(image, "image", real=True)
+    if image.ndim != 2:
         raise ValueError(f"image: expected a matrix, got an array of shape {image.shape}")
-    limit = float(np.abs(image).max()) or 1.0 if limit is None else limit
+    limit = float(abs(image).max()) or 1.0 if limit is None else check_number(limit, "limit", positive=True)
     cmap = shade(palette.ink) if cmap is None else cmap
+    if not isinstance(cmap, Colormap):
+        raise TypeError(f"cmap: expected a shade or a diverging map, got {cmap!r}")
     low = 0.0 if cmap.name == "shade" else -limit
     ax.pcolormesh(image, cmap=cmap, vmin=low, vmax=limit, antialiased=False)
     ax.set_aspect("equal")
@@ -330,8 +338,11 @@ def draw_graph(
 
     Raises
     ------
+    TypeError
+        If a coordinate or `radius` is no number.
     ValueError
-        If a wire begins or ends at a node that is not there.
+        If two nodes share a place, a wire does not lead from one node to another,
+        or a wire or a label names a node that is not there.
 
     Examples
     --------
@@ -343,11 +354,8 @@ def draw_graph(
     Picture: A wire from x to y carries 3 forward and 0.5 back.
     """
     labels = labels or {}
-    wires = [Wire(*wire) for wire in wires]
-    for wire in wires:
-        for end in (wire.tail, wire.head):
-            if end not in nodes:
-                raise ValueError(f"wires: expected ends among the nodes {list(nodes)}, got {end!r}")
+    wires = _check_graph(nodes, wires, labels)
+    check_number(radius, "radius", positive=True)
     for wire in wires:
         _draw_wire(ax, wire, nodes, labels, radius)
     from matplotlib.patches import Circle
@@ -364,6 +372,30 @@ def draw_graph(
     ax.autoscale_view()
 
 
+def _check_graph(nodes: Mapping, wires: Iterable, labels: Mapping) -> list[Wire]:
+    "The wires, after asking whether they and the labels belong to the nodes."
+    for place in nodes.values():
+        if len(place) != 2:
+            raise ValueError(f"nodes: expected a place (x, y), got {place}")
+        for coordinate in place:
+            check_number(coordinate, "nodes")
+    if len(set(nodes.values())) < len(nodes):
+        raise ValueError(f"nodes: expected different places, got {list(nodes.values())}")
+    checked = []
+    for wire in wires:
+        if not 2 <= len(wire) <= len(Wire._fields):
+            raise ValueError(f"wires: expected (tail, head, …), got {wire!r}")
+        checked.append(Wire(*wire))
+        if wire[0] == wire[1]:
+            raise ValueError(f"wires: expected ends at two nodes, got {wire[0]!r} twice")
+    ends = {"wires": [end for wire in checked for end in wire[:2]], "labels": list(labels)}
+    for name, named in ends.items():
+        for each in named:
+            if each not in nodes:
+                raise ValueError(f"{name}: expected names among the nodes {list(nodes)}, got {each!r}")
+    return checked
+
+
 def _draw_wire(ax: Any, wire: Wire, nodes: Mapping, labels: Mapping, radius: float) -> None:
     "An arrow from rim to rim, its texts above and below its middle, turned with it."
     (x0, y0), (x1, y1) = nodes[wire.tail], nodes[wire.head]
@@ -375,8 +407,6 @@ def _draw_wire(ax: Any, wire: Wire, nodes: Mapping, labels: Mapping, radius: flo
     arrow = dict(arrowstyle="-|>", color=wire.color, linewidth=1.1, shrinkA=0, shrinkB=0, mutation_scale=9)
     ax.annotate("", xy=head, xytext=tail, arrowprops=arrow, zorder=1)
     middle = ((tail[0] + head[0]) / 2, (tail[1] + head[1]) / 2)
-    from math import atan2, degrees
-
     turn = dict(rotation=degrees(atan2(uy, ux)), rotation_mode="anchor", ha="center", fontsize=9, zorder=5)
     gap = 0.12 * radius / 0.3
     up = (middle[0] - gap * uy, middle[1] + gap * ux)
@@ -419,11 +449,12 @@ def layers(
     >>> len(nodes), len(wires), labels["a3"]
     (5, 6, '$a_{3}$')
     """
-    widths, names = list(widths), list(names)
+    widths = [check_count(width, f"widths[{r}]") for r, width in enumerate(widths)]
+    names = list(names)
+    check_number(across, "across", positive=True)
+    check_number(down, "down", positive=True)
     if len(widths) != len(names) or len(set(names)) != len(names):
         raise ValueError(f"names: expected {len(widths)} different ones, one for each width, got {names}")
-    if min(widths) < 1:
-        raise ValueError(f"widths: expected numbers of at least 1, got {widths}")
     columns = [[f"{name}{i + 1}" for i in range(width)] for width, name in zip(widths, names)]
     nodes = {
         node: (across * r, down * ((len(column) - 1) / 2 - i))

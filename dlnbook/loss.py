@@ -8,73 +8,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .doors import check_array, check_count, check_function, check_integers
+
 # %% auto #0
-__all__ = ['check_array', 'softmax', 'log_softmax', 'check_targets', 'cross_entropy', 'sigmoid', 'check_labels', 'one_hot',
-           'linear_scores', 'hidden_scores', 'linear_gradient', 'accuracy']
-
-# %% ../nbs/02_loss.ipynb #b45f3abb
-def _fits(shape, wanted):
-    "Whether a shape has the wanted rank and the sizes that are numbers."
-    return len(shape) == len(wanted) and all(
-        isinstance(size, str) or size == n for n, size in zip(shape, wanted)
-    )
-
-# %% ../nbs/02_loss.ipynb #c5199938
-def check_array(
-    value: ArrayLike, name: str, *shapes: tuple, real: bool = False
-) -> NDArray:
-    """Refuse what is no array of finite numbers of an expected shape.
-
-    Parameters
-    ----------
-    value : array_like of int, float or complex, any shape
-        What a caller handed in.
-    name : str
-        The parameter's name, for the message.
-    *shapes : tuple of int or str
-        The shapes allowed. A number is a size that must match, a word
-        a size that is free, as in ``("M", 3)``. With no shapes, any will do.
-    real : bool
-        Whether complex numbers are refused.
-
-    Returns
-    -------
-    ndarray of float or complex, same shape
-        The value itself where it is such an array of single precision or more,
-        else a float64 copy.
-
-    Raises
-    ------
-    TypeError
-        If the value does not hold numbers, or complex ones though `real` is set.
-    ValueError
-        If it has none of the shapes, is empty, or holds NaN or infinity.
-
-    Examples
-    --------
-    >>> check_array([[1, 2, 3]], "X", ("M", 3))
-    array([[1., 2., 3.]])
-    >>> check_array([[1, 2]], "X", ("M", 3))
-    Traceback (most recent call last):
-    ...
-    ValueError: X: expected shape (M, 3), got (1, 2)
-    """
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected rows of one length, got several") from error
-    kinds, wanted = ("buif", "real numbers") if real else ("buifc", "numbers")
-    if array.dtype.kind not in kinds:
-        raise TypeError(f"{name}: expected {wanted}, got dtype {array.dtype}")
-    if shapes and not any(_fits(array.shape, shape) for shape in shapes):
-        expected = " or ".join(str(shape).replace("'", "") for shape in shapes)
-        raise ValueError(f"{name}: expected shape {expected}, got {array.shape}")
-    if array.size == 0:
-        raise ValueError(f"{name}: expected some numbers, got shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
-    kept = array.dtype.kind in "fc" and array.itemsize > 2
-    return array if kept else array.astype(np.float64)
+__all__ = ['softmax', 'log_softmax', 'check_targets', 'cross_entropy', 'sigmoid', 'check_labels', 'one_hot', 'linear_scores',
+           'hidden_scores', 'linear_gradient', 'accuracy']
 
 # %% ../nbs/02_loss.ipynb #63583bec
 def _shift(A):
@@ -187,6 +125,7 @@ def check_targets(T: ArrayLike, K: int) -> NDArray:
     ...
     ValueError: T: expected rows that sum to one, got a sum of 0.75
     """
+    K = check_count(K, "K")
     T = check_array(T, "T", (K,), ("M", K), real=True)
     if T.min() < 0:
         raise ValueError(f"T: expected no negative numbers, got {T.min():g}")
@@ -315,19 +254,8 @@ def check_labels(labels: ArrayLike, K: int) -> NDArray:
     ...
     ValueError: labels: expected integers from 0 to 2, got 3
     """
-    if isinstance(K, bool) or not isinstance(K, (int, np.integer)):
-        raise TypeError(f"K: expected an integer, got {K!r}")
-    if K < 1:
-        raise ValueError(f"K: expected at least one class, got {K}")
-    array = np.asarray(labels)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"labels: expected shape (M,) with M ≥ 1, got {array.shape}")
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"labels: expected integers, got dtype {array.dtype}")
-    for end in (array.min(), array.max()):
-        if not 0 <= end < K:
-            raise ValueError(f"labels: expected integers from 0 to {K - 1}, got {end}")
-    return array
+    K = check_count(K, "K")
+    return check_integers(labels, "labels", ("M",), most=K - 1)
 
 # %% ../nbs/02_loss.ipynb #8ce8d67a
 def one_hot(labels: ArrayLike, K: int) -> NDArray[np.float64]:
@@ -451,8 +379,7 @@ def hidden_scores(
     >>> A.tolist()
     [[49.0, 99.0]]
     """
-    if not callable(f):
-        raise TypeError(f"f: expected a function, got {f!r}")
+    f = check_function(f, "f")
     W1 = check_array(W1, "W1", ("P", "N"))
     b1 = check_array(b1, "b1", (W1.shape[0],))
     W2 = check_array(W2, "W2", ("K", W1.shape[0]))

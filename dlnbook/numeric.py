@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .loss import check_array
+from .doors import check_arrays, check_count, check_function, check_generator, check_number
 
 # %% auto #0
 __all__ = ['forward_difference', 'central_difference', 'complex_step', 'directional_difference', 'GradientReport',
@@ -21,11 +20,7 @@ __all__ = ['forward_difference', 'central_difference', 'complex_step', 'directio
 # %% ../nbs/04_numeric.ipynb #cf7bde10
 def _flatten(arrays, name):
     "All numbers of a list of real arrays as one new vector, and the arrays' shapes."
-    if not isinstance(arrays, (list, tuple)):
-        raise TypeError(f"{name}: expected a list of arrays, got {type(arrays).__name__}")
-    if not arrays:
-        raise ValueError(f"{name}: expected at least one array, got none")
-    arrays = [check_array(each, f"{name}[{i}]", real=True) for i, each in enumerate(arrays)]
+    arrays = check_arrays(arrays, name, real=True)
     if len(dtypes := sorted({str(array.dtype) for array in arrays})) > 1:
         raise TypeError(f"{name}: expected arrays of one dtype, got {' and '.join(dtypes)}")
     shapes = [array.shape for array in arrays]
@@ -62,21 +57,12 @@ def _roundoff(dtype):
     return float(np.finfo(dtype).eps) / 2
 
 
-def _check_positive(value, name):
-    "Refuse what is no positive finite number."
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name}: expected a positive finite number, got {value!r}")
-    return float(value)
-
-
 def _steps(w, epsilon, power):
     "A step for each parameter, refused where adding it changes nothing."
     if epsilon is None:
         u = _roundoff(w.dtype)
         return (u**power * np.maximum(1, np.abs(w))).astype(w.dtype)  # (P,)
-    steps = np.full_like(w, _check_positive(epsilon, "epsilon"))  # (P,)
+    steps = np.full_like(w, check_number(epsilon, "epsilon", positive=True))  # (P,)
     if (lost := w + steps == w).any():
         wanted = "a step that survives rounding"
         raise ValueError(f"epsilon: expected {wanted}, got {epsilon!r} beside {w[lost][0]}")
@@ -125,6 +111,7 @@ def forward_difference(
     >>> float(slopes[0])
     15.25
     """
+    f = check_function(f, "f")
     w, shapes = _flatten(parameters, "parameters")  # (P,)
     steps = _steps(w, epsilon, 1 / 2)  # (P,)
     windows, slopes = _windows(w, shapes), np.empty_like(w)  # …, (P,)
@@ -178,6 +165,7 @@ def central_difference(
     >>> float(slopes[0])
     12.25
     """
+    f = check_function(f, "f")
     w, shapes = _flatten(parameters, "parameters")  # (P,)
     steps = _steps(w, epsilon, 1 / 3)  # (P,)
     windows, slopes = _windows(w, shapes), np.empty_like(w)  # …, (P,)
@@ -233,9 +221,10 @@ def complex_step(
     >>> float(slopes[0])
     12.0
     """
+    f = check_function(f, "f")
     w, shapes = _flatten(parameters, "parameters")  # (P,)
     epsilon = 4 * _roundoff(w.dtype) ** 2 if epsilon is None else epsilon
-    if w.dtype.type(_check_positive(epsilon, "epsilon")) == 0:
+    if w.dtype.type(check_number(epsilon, "epsilon", positive=True)) == 0:
         wanted = f"a step that {w.dtype} can hold"
         raise ValueError(f"epsilon: expected {wanted}, got {epsilon!r}")
     moved = w.astype(np.result_type(w, np.complex64))  # (P,)
@@ -297,6 +286,7 @@ def directional_difference(
     >>> round(slope, 12)  # 2 w·v
     10.0
     """
+    f = check_function(f, "f")
     w, shapes = _flatten(parameters, "parameters")  # (P,)
     v, others = _flatten(direction, "direction")  # (P,)
     if others != shapes:
@@ -308,12 +298,14 @@ def directional_difference(
         wanted = "'forward', 'central' or 'complex'"
         raise ValueError(f"method: expected {wanted}, got {method!r}")
     v, kinds = v.astype(w.dtype), "c" if method == "complex" else "fiu"
+    longest = float(np.abs(v).max())
+    length = longest * float(np.linalg.norm(v / longest))  # its square may overflow
+    size = max(1.0, float(np.sqrt(np.mean(w**2)))) / length
     if epsilon is not None:
-        epsilon = _check_positive(epsilon, "epsilon")
+        epsilon = check_number(epsilon, "epsilon", positive=True)
     elif method == "complex":
-        epsilon = 4 * _roundoff(w.dtype) ** 2
+        epsilon = 4 * _roundoff(w.dtype) ** 2 * size
     else:
-        size = max(1.0, float(np.sqrt(np.mean(w**2)))) / float(np.linalg.norm(v))
         epsilon = _roundoff(w.dtype) ** {"forward": 1 / 2, "central": 1 / 3}[method] * size
 
     def along(t):
@@ -357,7 +349,7 @@ class _Trial:
     "A function, the gradient claimed for it, and the parameters at which to compare them."
 
     def __init__(self, f, gradient, parameters, tolerance=None, promote=False):
-        self.f, self.tolerance, self.passes = f, tolerance, 0
+        self.f, self.tolerance, self.passes = check_function(f, "f"), tolerance, 0
         self.w, self.shapes = _flatten(parameters, "parameters")  # (P,)
         if callable(gradient):
             gradient = gradient(_windows(self.w, self.shapes))
@@ -617,18 +609,14 @@ def _report(trial, worst, directions, coordinates, failed_directions, failed_coo
 # %% ../nbs/04_numeric.ipynb #2ea3022c
 def _check_questions(rng, directions, coordinates, tolerance):
     "Refuse what cannot be asked."
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng: expected a numpy.random.Generator, got {type(rng).__name__}")
-    some = 1 if coordinates is None else coordinates
-    for name, count in {"directions": directions, "coordinates": some}.items():
-        if isinstance(count, bool) or not isinstance(count, numbers.Integral):
-            raise TypeError(f"{name}: expected an integer, got {count!r}")
-        if count < 0:
-            raise ValueError(f"{name}: expected zero or more, got {count}")
+    check_generator(rng)
+    check_count(directions, "directions", least=0)
+    if coordinates is not None:
+        check_count(coordinates, "coordinates", least=0)
     if directions == 0 and coordinates == 0:
         raise ValueError("directions: expected at least one where coordinates is 0, got 0")
     if tolerance is not None:
-        _check_positive(tolerance, "tolerance")
+        check_number(tolerance, "tolerance", positive=True)
 
 # %% ../nbs/04_numeric.ipynb #907bf25d
 def check_gradient(

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from .doors import check_function
+
 _T = TypeVar("_T")
 
 # %% auto #0
@@ -101,7 +103,10 @@ def glue(name: str, value: Any, form: str = "{}") -> None:
     """
     if not name:
         raise ValueError(f"name: expected a name that the prose can use, got {name!r}")
-    text = form.format(value)
+    try:
+        text = form.format(value)
+    except (IndexError, KeyError, TypeError, ValueError):
+        text = form
     if text == form:
         raise ValueError(f"form: expected a format for one value, such as '{{:.3f}}', got {form!r}")
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
@@ -128,6 +133,8 @@ def progress(steps: Iterable[_T], label: str) -> Iterator[_T]:
 
     Raises
     ------
+    TypeError
+        If `steps` cannot be gone through.
     ValueError
         If ``DLNBOOK_EXPLORE`` is set to something it cannot be.
 
@@ -136,6 +143,8 @@ def progress(steps: Iterable[_T], label: str) -> Iterator[_T]:
     >>> sum(progress(range(4), "adding"))
     6
     """
+    if not isinstance(steps, Iterable):
+        raise TypeError(f"steps: expected an iterable, got {steps!r}")
     if setting("DLNBOOK_EXPLORE") != "callback":
         yield from steps
         return
@@ -182,6 +191,8 @@ def slider(values: Iterable, *, start: Any = None, label: str | None = None, for
 
     Raises
     ------
+    TypeError
+        If `values` cannot be gone through.
     ValueError
         If there are fewer than two values, `start` is not one of them, or two of them look alike.
 
@@ -190,14 +201,20 @@ def slider(values: Iterable, *, start: Any = None, label: str | None = None, for
     >>> slider([0.1, 1, 10], start=1, label="η").texts()
     ['0.1', '1', '10']
     """
+    if not isinstance(values, Iterable):
+        raise TypeError(f"values: expected an iterable, got {values!r}")
     values = tuple(value.item() if hasattr(value, "item") else value for value in values)
     if len(values) < 2:
         raise ValueError(f"values: expected at least two, got {values}")
     if start is not None and start not in values:
         raise ValueError(f"start: expected one of the values {values}, got {start!r}")
     made = Slider(values, 0 if start is None else values.index(start), label, format)
-    if len(set(made.texts())) < len(values):
-        raise ValueError(f"format: expected a format in which the values differ, got {format!r} and {made.texts()}")
+    try:
+        texts = made.texts()
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise ValueError(f"format: expected a format for one value, got {format!r}") from None
+    if len(set(texts)) < len(values):
+        raise ValueError(f"format: expected a format in which the values differ, got {format!r} and {texts}")
     return made
 
 # %% ../nbs/tools_page.ipynb #cf06ff72
@@ -227,7 +244,7 @@ def frame_html(draw: Callable[..., Any], values: dict[str, Any]) -> str:
     >>> frame_html(lambda x: Picture(f"<svg>{x}</svg>", alt="A number."), {"x": 3})
     '<div class="dln-picture"><svg>3</svg></div>'
     """
-    picture = draw(**values)
+    picture = check_function(draw, "draw")(**values)
     if not hasattr(picture, "_repr_html_"):
         raise TypeError(f"draw: expected it to return a picture (see dlnbook.figures.figure), got {type(picture).__name__}")
     return picture._repr_html_()
@@ -268,6 +285,7 @@ def explore(draw: Callable[..., Any], **sliders: Any) -> Any:
     ...     return f"A line of slope {slope}."
     >>> shown = explore(line, slope=[1, 2, 3])
     """
+    check_function(draw, "draw")
     if not 1 <= len(sliders) <= 2:
         raise ValueError(f"sliders: expected one or two, got {len(sliders)}")
     made = {name: each if isinstance(each, Slider) else slider(each) for name, each in sliders.items()}

@@ -3,11 +3,12 @@
 # %% ../nbs/01_scale.ipynb #77ae6485
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
+
+from .doors import check_count
 
 _DType = np.dtype | type | str
 
@@ -15,25 +16,16 @@ _DType = np.dtype | type | str
 __all__ = ['parameter_count', 'forward_flops', 'brute_force_flops', 'parameter_bytes', 'activation_bytes']
 
 # %% ../nbs/01_scale.ipynb #5bce97ed
-def _whole(value: int, name: str) -> int:
-    "`value` as a Python integer of at least 1, or an error that names it."
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
-    return int(value)
-
-
 def _layer_widths(widths: Iterable[int]) -> list[int]:
     "`widths` as a list of at least two integers, each at least 1, or an error."
     if not isinstance(widths, Iterable):
         raise TypeError(
-            f"widths must be a list of integers such as [2, 3, 2], got {widths!r}"
+            f"widths: expected a list of integers such as [2, 3, 2], got {widths!r}"
         )
-    checked = [_whole(width, f"widths[{r}]") for r, width in enumerate(widths)]
+    checked = [check_count(width, f"widths[{r}]") for r, width in enumerate(widths)]
     if len(checked) < 2:
         raise ValueError(
-            f"widths must name at least the inputs and the outputs, got {checked}"
+            f"widths: expected at least the inputs and the outputs, got {checked}"
         )
     return checked
 
@@ -109,7 +101,7 @@ def forward_flops(widths: Iterable[int], batch: int = 1) -> int:
     >>> forward_flops([150_528, 100, 10], batch=32)
     963443200
     """
-    widths, batch = _layer_widths(widths), _whole(batch, "batch")
+    widths, batch = _layer_widths(widths), check_count(batch, "batch")
     return 2 * batch * sum(inputs * nodes for inputs, nodes in pairwise(widths))
 
 # %% ../nbs/01_scale.ipynb #97d55f11
@@ -158,7 +150,7 @@ def _itemsize(dtype: _DType) -> int:
     except TypeError:
         checked = None
     if checked is None or checked.kind not in "fc":
-        raise TypeError(f"dtype must be floating-point, such as 'float32', got {dtype!r}")
+        raise TypeError(f"dtype: expected a floating-point type such as 'float32', got {dtype!r}")
     return checked.itemsize
 
 
@@ -236,5 +228,5 @@ def activation_bytes(
     >>> activation_bytes([2, 3, 2], batch=100, dtype="float32")
     2800
     """
-    widths, batch = _layer_widths(widths), _whole(batch, "batch")
+    widths, batch = _layer_widths(widths), check_count(batch, "batch")
     return batch * sum(widths) * _itemsize(dtype)

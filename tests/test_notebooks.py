@@ -12,7 +12,7 @@ from book.notebooks import LIBRARY, imported_modules, read_all
 
 BOOKS = read_all()
 BY_MODULE = {book.module: book for book in BOOKS}
-WORKSHOP = {"data", "figures", "page"}
+WORKSHOP = {"doors", "data", "figures", "page"}
 
 
 def test_one_notebook_one_module():
