@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .doors import check_array, check_count, check_generator, check_integers, check_number
+from dlnbook.doors import (
+    check_array, check_count, check_generator, check_integers, check_number
+)
 
 # %% auto #0
 __all__ = ['digits', 'split', 'standardize', 'moons', 'spirals', 'read_idx']
@@ -34,16 +36,16 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     X : numpy.ndarray of float64, shape (1797, 64)
-        The ink in each cell of an 8 × 8 grid, row by row from the top left: 0 is white, 1 is black.
-        Every value is a whole number of sixteenths.
+        The ink in each cell of an 8 × 8 grid, row by row from the top left: 0 is white,
+        1 is black. Every value is a whole number of sixteenths.
     labels : numpy.ndarray of int64, shape (1797,)
         The digit that was meant, 0 to 9.
 
     Notes
     -----
-    The test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, 1998, UCI
-    Machine Learning Repository, doi 10.24432/C50P49, CC BY 4.0), by 13 writers. Each call returns
-    new arrays.
+    The test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin and
+    C. Kaynak, 1998, UCI Machine Learning Repository, doi 10.24432/C50P49, CC BY 4.0),
+    by 13 writers. Each call returns new arrays.
 
     Examples
     --------
@@ -86,21 +88,22 @@ def split(
     test : float, default 0.2
         The share of test samples, between 0 and 1, both excluded.
     rng : numpy.random.Generator
-        Decides which samples are set aside, and the order of both parts. Equal generators give equal splits.
+        Decides which samples are set aside, and the order of both parts. Equal
+        generators give equal splits.
 
     Returns
     -------
     X_train, labels_train : numpy.ndarray, shapes (M - M_test, ...) and (M - M_test,)
         The samples to train on, in random order.
     X_test, labels_test : numpy.ndarray, shapes (M_test, ...) and (M_test,)
-        The samples set aside, in random order, with M_test = round(test * M). All four are copies and keep
-        their dtypes.
+        The samples set aside, in random order, with M_test = round(test * M). All four
+        are copies and keep their dtypes.
 
     Raises
     ------
     ValueError
-        If X is not finite or has no rows, labels do not fit it, test is not between 0 and 1,
-        or one of the two parts would be empty.
+        If X is not finite or has no rows, labels do not fit it, test is not between 0
+        and 1, or one of the two parts would be empty.
     TypeError
         If X is not real, labels are not integers, or rng is not a generator.
 
@@ -112,7 +115,8 @@ def split(
     Examples
     --------
     >>> X, labels = digits()
-    >>> X_train, labels_train, X_test, labels_test = split(X, labels, rng=np.random.default_rng(0))
+    >>> rng = np.random.default_rng(0)
+    >>> X_train, labels_train, X_test, labels_test = split(X, labels, rng=rng)
     >>> len(X_train), len(X_test)
     (1438, 359)
     """
@@ -120,7 +124,8 @@ def split(
     labels = check_integers(labels, "labels", (len(X),))
     test = check_number(test, "test", least=0)
     if not 0 < test < 1 or not 0 < round(test * len(X)) < len(X):
-        raise ValueError(f"test: expected a share that leaves samples on both sides, got {test} of {len(X)} samples")
+        expected = "a share that leaves samples on both sides"
+        raise ValueError(f"test: expected {expected}, got {test} of {len(X)} samples")
     rng = check_generator(rng)
     classes, counts = np.unique(labels, return_counts=True)  # (K,), (K,)
     order = rng.permutation(len(X))              # (M,)
@@ -144,8 +149,9 @@ def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...
     Returns
     -------
     tuple of numpy.ndarray
-        `train` and each of `others` after the transformation, with their shapes; float32 if given as
-        float32, float64 otherwise. A column that is constant in `train` is 0 in all of them.
+        `train` and each of `others` after the transformation, with their shapes; float32
+        if given as float32, float64 otherwise. A column that is constant in `train` is 0
+        in all of them.
 
     Raises
     ------
@@ -170,8 +176,8 @@ def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...
     names = ["train", *(f"others[{n}]" for n in range(len(others)))]
     for name, table in zip(names, tables):
         if table.ndim != 2 or table.shape[1] != tables[0].shape[1]:
-            expected = f"(samples, {tables[0].shape[1]})"
-            raise ValueError(f"{name}: expected shape {expected} like train, got {table.shape}")
+            expected = f"shape (samples, {tables[0].shape[1]}) like train"
+            raise ValueError(f"{name}: expected {expected}, got {table.shape}")
     base = tables[0].astype(np.float64)                   # (M, N)
     varies = base.min(axis=0) != base.max(axis=0)         # (N,)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -196,7 +202,8 @@ def moons(
     samples : int
         Number of samples, at least 2. Class 0 gets the odd one.
     noise : float
-        Standard deviation of the Gaussian noise on both coordinates, 0 or more, in units of the radius.
+        Standard deviation of the Gaussian noise on both coordinates, 0 or more, in units
+        of the radius.
     rng : numpy.random.Generator
         Draws the noise and the order of the samples.
 
@@ -270,8 +277,8 @@ def spirals(
 
     Notes
     -----
-    The arms are def-spirals, with points at equal steps of the radius up to 1; the noise is drawn for the
-    angle, as in the spirals of Stanford's course CS231n (A. Karpathy, 2015).
+    The arms are def-spirals, with points at equal steps of the radius up to 1; the noise
+    is drawn for the angle, as in the notes of Stanford's course CS231n.
 
     Examples
     --------
@@ -306,20 +313,22 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        The array with the file's shape, in the byte order of this machine, with its type: uint8, int8, int16,
-        int32, float32 or float64.
+        The array with the file's shape, in the byte order of this machine, with its type:
+        uint8, int8, int16, int32, float32 or float64.
 
     Raises
     ------
     ValueError
-        If the file is not an IDX file, is damaged, or is longer or shorter than its header says.
+        If the file is not an IDX file, is damaged, or is longer or shorter than its
+        header says.
     FileNotFoundError
         If there is no such file.
 
     Notes
     -----
-    The format is described with the MNIST database (Y. LeCun, C. Cortes and C. Burges, 1998). MNIST's images
-    have shape (60000, 28, 28); ``images.reshape(len(images), -1) / 255`` makes them rows between 0 and 1.
+    The format is described with the MNIST database (Y. LeCun, C. Cortes and C. Burges).
+    MNIST's training images have shape (60000, 28, 28);
+    ``images.reshape(len(images), -1) / 255`` makes them rows between 0 and 1.
 
     Examples
     --------
@@ -338,15 +347,17 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
         try:
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(f"path: expected a whole gzip file, got {path}: {error}") from None
+            wrong = f"{path}: {error}"
+            raise ValueError(f"path: expected a whole gzip file, got {wrong}") from None
     known = len(content) >= 4 and content[:2] == b"\0\0" and content[2] in _IDX_TYPES
     if not known or content[3] == 0:
-        begin = content[:4].hex(" ")
-        raise ValueError(f"path: expected an IDX file, got one that begins {begin!r}: {path}")
+        wrong = f"one that begins {content[:4].hex(' ')!r}: {path}"
+        raise ValueError(f"path: expected an IDX file, got {wrong}")
     dtype, start = np.dtype(_IDX_TYPES[content[2]]), 4 + 4 * content[3]
     shape = [int.from_bytes(content[n : n + 4], "big") for n in range(4, start, 4)]
     size = start + dtype.itemsize * math.prod(shape)
     if len(content) < start or len(content) != size:
-        raise ValueError(f"path: expected {size} bytes for {shape}, got {len(content)}: {path}")
+        wrong = f"{len(content)}: {path}"
+        raise ValueError(f"path: expected {size} bytes for {shape}, got {wrong}")
     array = np.frombuffer(content, dtype, offset=start).reshape(shape)
     return array.astype(dtype.newbyteorder("="))

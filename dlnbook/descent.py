@@ -108,7 +108,8 @@ def batches(
     """
     samples = check_count(samples, "samples")
     batch_size = check_count(batch_size, "batch_size")
-    order = check_generator(rng).permutation(samples)  # (M,)
+    check_generator(rng)
+    order = rng.permutation(samples)  # (M,)
     starts = range(0, samples, batch_size)
     return (order[start : start + batch_size] for start in starts)
 
@@ -257,6 +258,9 @@ def descend(
         for batch in batches(len(X), batch_size, rng):
             with np.errstate(over="ignore", invalid="ignore"):  # Diverged reports it
                 gradients = gradient(parameters, X[batch], T[batch])
+                if not isinstance(gradients, (list, tuple)):
+                    kind = type(gradients).__name__
+                    raise TypeError(f"gradient: expected to get a list of arrays, got {kind}")
                 if _finite(gradients):
                     parameters = rule(parameters, gradients, eta)
             if not (_finite(gradients) and _finite(parameters)):
