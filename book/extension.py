@@ -190,7 +190,7 @@ def mark_equations(app: Sphinx, document: nodes.document) -> None:
         parent, place = math.parent, math.parent.index(math)
         parent.insert(place + 1, nodes.container("", nodes.paragraph("", "", mark), classes=["dln-mark"]))
     for label in catches.keys() - {math.get("label") for math in equations}:
-        log.warning("a cell checks %s, but there is no such equation here", label, location=document)
+        log.warning("a cell checks %s, but there is no such equation here", label, location=app.env.docname)
 
 
 # The library's reference, linked both ways with the chapters

@@ -259,8 +259,8 @@ def descend(
             with np.errstate(over="ignore", invalid="ignore"):  # Diverged reports it
                 gradients = gradient(parameters, X[batch], T[batch])
                 if not isinstance(gradients, (list, tuple)):
-                    kind = type(gradients).__name__
-                    raise TypeError(f"gradient: expected to get a list of arrays, got {kind}")
+                    got = f"got {type(gradients).__name__}"
+                    raise TypeError(f"gradient: expected to get a list of arrays, {got}")
                 if _finite(gradients):
                     parameters = rule(parameters, gradients, eta)
             if not (_finite(gradients) and _finite(parameters)):
