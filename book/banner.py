@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from book.notebooks import LIBRARY
 from dlnbook.figures import draw_graph, figure, layers, palette
 
 
@@ -37,7 +38,7 @@ def passes(ax: Any) -> str:
 
 
 def write(path: Path) -> None:
-    "Write the picture as a piece of HTML that the front page includes."
-    html = passes()._repr_html_()
-    if not path.exists() or path.read_text(encoding="utf-8") != html:
-        path.write_text(html, encoding="utf-8")
+    "Write the picture as a piece of HTML that the front page includes, if the code that draws it is newer."
+    sources = [Path(__file__), LIBRARY / "figures.py"]
+    if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        path.write_text(passes()._repr_html_(), encoding="utf-8")
