@@ -13,9 +13,9 @@ from types import GeneratorType
 import numpy as np
 import pytest
 
-from dlnbook import data, descent, doors, figures, loss, numeric, page, scale
+from dlnbook import chain, data, descent, doors, figures, loss, numeric, page, scale
 
-MODULES = [doors, data, scale, loss, descent, numeric, figures, page]
+MODULES = [doors, data, scale, loss, descent, numeric, chain, figures, page]
 
 
 class Canvas:
@@ -94,6 +94,15 @@ def good():
             "f": square, "gradient": [2 * pair[0]], "parameters": pair, "rng": rng,
             "directions": 2, "coordinates": 2, "tolerance": None, "promote": False,
         },
+        chain.Link: {"forward": np.sin, "jvp": lambda x, V: V * np.cos(x), "vjp": lambda x, G: G * np.cos(x)},
+        chain.affine: {"W": W, "b": b},
+        chain.elementwise: {"f": np.sin, "df": np.cos},
+        chain.compose: {"links": (chain.affine(W, b), chain.elementwise(np.sin, np.cos))},
+        chain.jacobian_cost: {"widths": [2, 3, 1], "order": "reverse"},
+        chain.jacobian: {"link": chain.affine(W, b), "x": X[0], "order": "auto"},
+        chain.softmax_jacobian: {"A": A},
+        chain.softmax_vjp: {"A": A, "G": A + 1},
+        chain.cross_entropy_gradient: {"A": A, "T": T},
         figures.Picture: {"svg": "<svg></svg>", "alt": "Nothing."},
         figures.figure: {"width": 2.0, "height": 1.0, "rows": 1, "columns": 1, "subplots": {"sharex": True}},
         figures.shade: {"color": figures.palette.blue},
@@ -216,6 +225,7 @@ KINDS = {
         (loss.check_targets, "T"),
         (loss.cross_entropy, "T"),
         (loss.linear_gradient, "T"),
+        (chain.cross_entropy_gradient, "T"),
         (loss.accuracy, "A"),
         (numeric.forward_difference, "parameters[0]"),
         (numeric.central_difference, "parameters[0]"),
@@ -225,6 +235,11 @@ KINDS = {
         (figures.draw_image, "image"),
     ],
     array: [
+        (chain.affine, "W", "b"),
+        (chain.jacobian, "x"),
+        (chain.softmax_jacobian, "A"),
+        (chain.softmax_vjp, "A", "G"),
+        (chain.cross_entropy_gradient, "A"),
         (loss.softmax, "A"),
         (loss.log_softmax, "A"),
         (loss.cross_entropy, "A"),
@@ -289,6 +304,8 @@ KINDS = {
     ],
     function: [
         (doors.check_function, "value"),
+        (chain.Link, "forward", "jvp", "vjp"),
+        (chain.elementwise, "f", "df"),
         (loss.hidden_scores, "f"),
         (descent.descend, "gradient", "on_epoch", "rule"),
         (numeric.forward_difference, "f"),
@@ -382,6 +399,14 @@ SINGLE = [
     ([numeric.check_gradient], "gradient", [np.ones(2), np.ones(2)], ValueError, "[(2,)]", "[(2,), (2,)]"),
     ([numeric.check_gradient], "directions", -1, ValueError, "at least 0", "-1"),
     ([numeric.check_gradient], "coordinates", -1, ValueError, "at least 0", "-1"),
+    # chain
+    ([chain.compose], "links", (), ValueError, "at least one", "none"),
+    ([chain.compose], "links[1]", np.sin, TypeError, "Link", "ufunc"),
+    ([chain.jacobian], "link", np.sin, TypeError, "Link", "ufunc"),
+    ([chain.jacobian], "order", "sideways", ValueError, "forward, reverse", "'sideways'"),
+    ([chain.jacobian_cost], "order", "auto", ValueError, "forward, reverse", "'auto'"),
+    ([chain.jacobian_cost], "widths", [3], ValueError, "two or more", "[3]"),
+    ([chain.jacobian_cost], "widths", [3, 0], ValueError, "1", "0"),
     # figures
     ([figures.shade], "color", "red", ValueError, "palette", "'red'"),
     ([figures.diverging], "negative", "red", ValueError, "palette", "'red'"),
@@ -663,5 +688,5 @@ def test_counts_are_python_integers_of_any_size():
 @EACH_FUNCTION
 def test_a_seed_gives_the_same_numbers_every_time(function):
     first, second = (call(function, good()[function]) for _ in range(2))
-    if not callable(first) and not isinstance(first, np.random.Generator):
+    if not callable(first) and not isinstance(first, (np.random.Generator, chain.Link)):
         np.testing.assert_equal(second, first)
