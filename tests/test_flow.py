@@ -1,0 +1,507 @@
+"Gradient flow: random graphs beside PyTorch, autograd and the complex step; depth, memory, threads, bad input."
+
+import gc
+import json
+import subprocess
+import sys
+import threading
+import tracemalloc
+import weakref
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dlnbook import flow, numeric
+from dlnbook.flow import RULES, Node, dot, gradient, gradients, relu, route, rule, sigmoid, softmax_loss
+
+torch.set_num_threads(1)
+SETTINGS = settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+# Random graphs: a program is a list of steps, each naming an operation and its arguments among the values so far.
+# It runs on nodes, on torch's tensors, on autograd's boxes and on plain (also complex) arrays.
+
+
+def _np_take(x):
+    return x[..., [0, -1, 0]]
+
+
+def smooth(xp, torch_like):
+    "Operations by name, in terms of one library; all tame for arguments of any size up to a few."
+    sigma = torch.sigmoid if torch_like else (sigmoid if xp is np else lambda x: 1 / (1 + xp.exp(-x)))
+    total = (lambda x, axis, keep: x.sum(axis, keepdim=keep)) if torch_like else (lambda x, axis, keep: xp.sum(x, axis=axis, keepdims=keep))
+    return {
+        "add": lambda x, y: x + y,
+        "subtract": lambda x, y: x - y,
+        "multiply": lambda x, y: x * y,
+        "divide": lambda x, y: x / (y * y + 1),
+        "right": lambda x: 2 - x / 3 + 1 / (x * x + 2),
+        "negative": lambda x: -x,
+        "square": lambda x: x**2,
+        "power": lambda x, y: (x * x + 1) ** (y / 4),
+        "exp": lambda x: xp.exp(x / 4),
+        "log": lambda x: xp.log(x * x + 1),
+        "log1p": lambda x: xp.log1p(x * x),
+        "sqrt": lambda x: xp.sqrt(x * x + 1),
+        "tanh": lambda x: xp.tanh(x),
+        "sigmoid": sigma,
+        "sum": lambda x: total(x, -1, False),
+        "sum0": lambda x: total(x, 0, True),
+        "mean": lambda x: x.mean(-1, keepdim=True) if torch_like else xp.mean(x, axis=-1, keepdims=True),
+        "flat": lambda x: x.reshape(-1),
+        "transpose": lambda x: x.permute(*reversed(range(x.ndim))) if torch_like else xp.transpose(x),
+        "take": _np_take,
+        "matmul": lambda x, y: x @ y,
+    }
+
+
+def kinked(xp, torch_like):
+    if torch_like:
+        return {"maximum": torch.maximum, "minimum": torch.minimum, "relu": torch.relu, "abs": torch.abs,
+                "where": lambda x, y: torch.where(torch.tensor(True), x, y)}  # fmt: skip
+    own = relu if xp is np else lambda x: xp.where(x > 0, x, 0.0 * x)
+    return {"maximum": xp.maximum, "minimum": xp.minimum, "relu": own, "abs": xp.abs, "where": lambda x, y: xp.where(True, x, y)}
+
+
+ONE = {"right", "negative", "square", "exp", "log", "log1p", "sqrt", "tanh", "sigmoid", "flat", "transpose", "sum", "sum0", "mean", "take", "relu", "abs"}
+ARRAYS = {"sum", "sum0", "mean", "take", "flat", "transpose"}
+
+
+def tame(x, xp, torch_like):
+    return torch.tanh(x / 4) * 4 if torch_like else xp.tanh(x / 4) * 4
+
+
+def run(program, leaves, xp, torch_like=False):
+    operations = smooth(xp, torch_like) | kinked(xp, torch_like)
+    values = list(leaves)
+    for name, places, cap in program:
+        value = operations[name](*(values[i] for i in places))
+        values.append(tame(value, xp, torch_like) if cap else value)
+    return values
+
+
+SHAPES = [(), (3,), (1,), (2, 3), (2, 1), (1, 3), (3, 2), (2, 2, 3)]
+
+
+@st.composite
+def programs(draw, kinks=True, scalars=False):
+    "Leaves and a program that is valid for their shapes; dead branches and shared values included."
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    shapes = [()] * 3 if scalars else draw(st.lists(st.sampled_from(SHAPES), min_size=2, max_size=4))
+    leaves = [rng.uniform(-2, 2, shape) for shape in shapes]
+    names = list(smooth(np, False)) + (list(kinked(np, False)) if kinks else [])
+    values, program = list(leaves), []
+    for _ in range(draw(st.integers(1, 12))):
+        name = draw(st.sampled_from(names))
+        places = tuple(draw(st.integers(0, len(values) - 1)) for _ in range(1 if name in ONE else 2))
+        if name in ARRAYS and np.ndim(values[places[0]]) == 0:
+            continue
+        try:
+            value = (smooth(np, False) | kinked(np, False))[name](*(values[i] for i in places))
+        except ValueError:
+            continue
+        if np.size(value) > 64:
+            continue
+        cap = name in ("multiply", "matmul", "square", "power", "sum", "sum0", "exp")
+        program.append((name, places, cap))
+        values.append(tame(np.asarray(value), np, False) if cap else np.asarray(value))
+    return leaves, program, seed
+
+
+def by_flow(leaves, program, weights):
+    nodes = [Node(each) for each in leaves]
+    return gradient(np.sum(run(program, nodes, np)[-1] * weights), nodes)
+
+
+def by_torch(leaves, program, weights):
+    tensors = [torch.tensor(each, dtype=torch.float64, requires_grad=True) for each in leaves]
+    (run(program, tensors, torch, True)[-1] * torch.tensor(weights)).sum().backward()
+    return [np.zeros_like(a) if t.grad is None else t.grad.numpy() for a, t in zip(leaves, tensors)]
+
+
+def by_autograd(leaves, program, weights):
+    return autograd.grad(lambda values: anp.sum(run(program, values, anp)[-1] * weights))([np.asarray(a, float) for a in leaves])
+
+
+def absolute_flows(leaves, program, weights):
+    "The same sweep with the absolute value of every flow: what may cancel, and so bounds the rounding."
+    nodes = [Node(each) for each in leaves]
+    output = np.sum(run(program, nodes, np)[-1] * weights)
+    order = flow._in_order(output)
+    sizes = {node: 0.0 for node in order} | {output: 1.0}
+    for node in reversed(order):
+        if node.inputs:
+            step = node._dx
+            for i, each in enumerate(node.inputs):
+                if type(step) is flow._Step:
+                    part = _absolute(step, i, sizes[node], node, each)
+                else:
+                    part = sizes[node] * abs((node._dx, node._dy)[i])
+                sizes[each] = sizes[each] + part
+    return [sizes.get(node, 0.0) for node in nodes]
+
+
+def _absolute(step, i, size, node, each):
+    place = step.places[i]
+    if step.routed:
+        made = step.rules[place](size, np.abs(node.value), *map(np.abs, step.values), **step.options)
+    else:
+        entry = step.rules[place]
+        made = size * np.abs(entry(node.value, *step.values) if callable(entry) else entry)
+    return flow._gather(made, each.value)
+
+
+def agree(ours, theirs, allowed):
+    for mine, other, size in zip(ours, theirs, allowed):
+        assert np.shape(mine) == np.shape(other)
+        bound = 1e-12 * np.linalg.norm(other) + 1e-13 * np.max(size, initial=0.0) + 1e-300
+        assert np.linalg.norm(np.subtract(mine, other)) <= bound
+
+
+@SETTINGS
+@given(programs())
+def test_random_graphs_of_arrays(drawn):
+    leaves, program, seed = drawn
+    shape = np.shape(run(program, leaves, np)[-1])
+    weights = np.random.default_rng(seed).uniform(-1, 1, shape)
+    ours, allowed = by_flow(leaves, program, weights), absolute_flows(leaves, program, weights)
+    agree(ours, by_torch(leaves, program, weights), allowed)
+    agree(ours, by_autograd(leaves, program, weights), allowed)
+    for leaf, found in zip(leaves, ours):
+        assert np.shape(found) == np.shape(leaf)
+
+
+@SETTINGS
+@given(programs(scalars=True))
+def test_random_graphs_of_single_numbers(drawn):
+    leaves, program, _ = drawn
+    allowed = absolute_flows(leaves, program, 1.0)
+    nodes = [Node(each) for each in leaves]
+    output = run(program, nodes, np)[-1]
+    agree(gradient(output, nodes), by_torch(leaves, program, 1.0), allowed)
+    everything = gradients(output)
+    assert set(everything) == set(flow._in_order(output))
+    assert [everything.get(node, 0.0) for node in nodes] == gradient(output, nodes)
+
+
+@settings(SETTINGS, max_examples=40)
+@given(programs(kinks=False))
+def test_random_smooth_graphs_by_complex_steps_and_random_directions(drawn):
+    leaves, program, seed = drawn
+    rng = np.random.default_rng(seed)
+    weights = rng.uniform(-1, 1, np.shape(run(program, leaves, np)[-1]))
+    ours, allowed = by_flow(leaves, program, weights), absolute_flows(leaves, program, weights)
+
+    def f(p):
+        return np.sum(run(program, p, _Plain)[-1] * weights)
+
+    agree(ours, numeric.complex_step(f, leaves), allowed)
+    ours = [np.asarray(g) for g in ours]
+    assert numeric.check_gradient(lambda p: float(f(p)), ours, leaves, rng=rng, tolerance=1e-6)
+
+
+class _Plain:
+    "NumPy under a name of its own, so that the sigmoid is composed."
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+
+_Plain = _Plain()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dtypes_and_ownership(dtype):
+    X, W = np.ones((4, 3), dtype), np.full((2, 3), 0.5, dtype)
+    node, weights = Node(X), Node(W)
+    out = np.tanh(node @ weights.T + 1).sum()
+    found = gradient(out, [node, weights])
+    assert [g.dtype for g in found] == [dtype, dtype]
+    X[:] = 7  # the caller's array is the caller's
+    assert node.value.max() == 1 and gradient(out, weights).tolist() == found[1].tolist()
+    found[1][:] = 0
+    assert gradient(out, weights).any()
+    a, b = gradient(node + node * 0, [node, node], seed=np.ones((4, 3)))
+    assert not np.shares_memory(a, b)
+    with pytest.raises(ValueError):
+        node.value[0] = 1
+    assert isinstance(Node(np.float32(2)).value, float) and Node([1, 2]).value.dtype == "float64"
+
+
+# Ties and kinks
+
+
+def test_ties_and_kinks_as_the_table_says():
+    def pair(f):
+        x, y = Node(1.0), Node(1.0)
+        return gradient(f(x, y), [x, y])
+
+    def torch_pair(f):
+        x, y = (torch.tensor(1.0, requires_grad=True) for _ in "xy")
+        f(x, y).backward()
+        return [x.grad.item(), y.grad.item()]
+
+    assert pair(np.maximum) == torch_pair(torch.maximum) == [0.5, 0.5]
+    assert pair(np.minimum) == torch_pair(torch.minimum) == [0.5, 0.5]
+    at = Node(0.0)
+    zero = torch.tensor(0.0, requires_grad=True)
+    assert gradient(relu(at), at) == torch.autograd.grad(torch.relu(zero), zero)[0] == 0
+    assert gradient(np.maximum(at, 0), at) == torch.autograd.grad(torch.maximum(zero, torch.tensor(0.0)), zero)[0] == 0.5
+    assert gradient(np.abs(at), at) == torch.autograd.grad(torch.abs(zero), zero)[0] == 0
+    assert torch.autograd.grad(torch.clamp(zero, min=0), zero)[0] == 1
+    two = torch.tensor([1.0, 1.0], requires_grad=True)
+    assert torch.autograd.grad(two.max(), two)[0].tolist() == [0.5, 0.5]
+    assert torch.autograd.grad(two.max(0).values, two)[0].tolist() == [1, 0]
+    import jax
+    import jax.numpy as jnp
+
+    assert [float(g) for g in jax.grad(jnp.maximum, (0, 1))(1.0, 1.0)] == [0.5, 0.5]
+    assert jax.grad(jax.nn.relu)(0.0) == 0 and jax.grad(jnp.abs)(0.0) == 1 and jax.grad(lambda x: jnp.clip(x, 0))(0.0) == 0.5
+    assert autograd.grad(lambda x: anp.maximum(x, 0.0))(0.0) == 0.5 and autograd.grad(anp.abs)(0.0) == 0
+    assert gradient(Node(0.0) ** 2, at) == 0 and gradient(at**0, at) == 0 and gradient(at**2, at) == 0
+
+
+# Depth, memory, threads
+
+
+DEEP = """
+import gc, json, sys, tracemalloc, weakref
+gc.disable()
+from dlnbook.flow import Node, gradient
+gc.collect()
+def chain(z, n, mixed):
+    for _ in range(n):
+        z = z * 0.5 + 0.5
+        if mixed:
+            z + 1  # a dead branch at every link
+    return z
+found = {}
+for mixed in (False, True):
+    x = Node(1.0)
+    z = chain(x, 500_000 if not mixed else 100_000, mixed)
+    found[f"value {mixed}"], found[f"gradient {mixed}"] = z.value, gradient(z, [x])[0]
+    seen = weakref.ref(z)
+    del z
+    found[f"gone {mixed}"] = seen() is None
+import numpy as np
+x = z = Node(np.ones(2))
+for _ in range(100_000):
+    z = z + 1.0
+found["arrays"] = gradient(z, x, seed=[1, 2]).tolist()
+del z
+found["collected"] = gc.collect()
+print(json.dumps(found))
+"""
+
+
+def test_a_chain_of_a_million_nodes_is_built_walked_and_dropped():
+    done = subprocess.run([sys.executable, "-c", DEEP], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["value False"] == found["value True"] == 1
+    assert found["gradient False"] == found["gradient True"] == 0
+    assert found["gone False"] and found["gone True"] and found["arrays"] == [1, 2]
+    assert found["collected"] < 100  # nothing of ours
+
+
+def test_a_dropped_graph_is_freed_without_the_collector():
+    def build():
+        x = Node(np.ones((50, 50)))
+        w = [Node(0.5) for _ in range(20)]
+        z = np.sum(np.tanh(x @ x.T) * dot(w, w)) + sum(each * each for each in w)
+        gradients(z)
+        gradient(z, w)
+        return weakref.ref(z)
+
+    build()
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        build()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(20):
+            assert build()() is None
+        assert tracemalloc.get_traced_memory()[0] - before < 20_000
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert gc.collect() < 50
+
+
+def test_threads_share_leaves_and_do_not_meet():
+    x, shared = Node(1.5), [Node(0.1 * i) for i in range(50)]
+    wanted = {n: gradient(_long(x, shared, n), [x, *shared]) for n in range(8)}
+    found, start = {}, threading.Barrier(8)
+
+    def work(n):
+        start.wait()
+        for _ in range(5):
+            found[n] = gradient(_long(x, shared, n), [x, *shared])
+
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+        [each.start() for each in threads]
+        [each.join() for each in threads]
+    finally:
+        sys.setswitchinterval(switch)
+    for n in range(8):
+        np.testing.assert_allclose(found[n], wanted[n], rtol=1e-12)
+
+
+def _long(x, shared, n):
+    z = x * (n + 1)
+    for each in shared * 4:
+        z = z * each + relu(each - x) - z * 0.5
+    return z
+
+
+def test_a_wrong_count_of_uses_costs_time_only():
+    x = Node(3.0)
+    s = x * x
+    z = s * s + s * x
+    expected = gradient(z, x)
+    for count in (0, 1, 2, 7):
+        s._uses = count
+        assert gradient(z, x) == expected == 4 * 27 + 27
+
+
+def test_asking_twice_and_for_nodes_inside():
+    x, y = Node([1.0, 2.0]), Node(3.0)
+    s = x * y
+    dead = s + 1
+    z = np.sum(s * s)
+    assert gradient(z, [x, y, s, dead, z])[1] == gradient(z, y) == 2 * 3 * 5
+    assert gradient(z, s).tolist() == [6, 12] and gradient(z, dead).tolist() == [0, 0] and gradient(z, z) == 1
+    assert dead not in gradients(z) and gradient(x, x, seed=[1, 2]).tolist() == [1, 2]
+    assert gradient(y, y) == 1 and gradient(y, x).tolist() == [0, 0]
+
+
+# Bad input
+
+
+x, M = Node(2.0), Node(np.ones((3, 2)))
+
+
+def in_place():
+    global x
+    x += 1
+
+
+BAD = {
+    "shapes": (lambda: M + np.ones(3), ValueError, r"add: .*\(3, 2\) and \(3,\)"),
+    "product": (lambda: M @ M, ValueError, r"matmul: .*\(3, 2\) and \(3, 2\)"),
+    "reshape": (lambda: M.reshape(4), ValueError, r"reshape: .*\(3, 2\)"),
+    "index": (lambda: M[5], IndexError, r"take: .*\(3, 2\)"),
+    "axis": (lambda: M.sum(axis=2), IndexError, r"sum: .*\(3, 2\)"),
+    "option": (lambda: np.sum(M, dtype="f4"), TypeError, "sum: .*dtype"),
+    "no rule": (lambda: np.floor(x), TypeError, "floor: there is no rule"),
+    "no route": (lambda: np.linalg.norm(M), TypeError, "norm: there is no rule"),
+    "reduce": (lambda: np.add.reduce(M), TypeError, "add: reduce"),
+    "no seed": (lambda: gradient(M * 2, M), ValueError, r"seed: .*\(3, 2\).*multiply"),
+    "seed's shape": (lambda: gradient(M * 2, M, seed=[1.0, 2]), ValueError, r"seed: .*\(3, 2\), got \(2,\)"),
+    "NaN seed": (lambda: gradient(x * 2, x, seed=np.nan), ValueError, "seed: .*finite"),
+    "infinite seed": (lambda: gradients(x * 2, seed=np.inf), ValueError, "seed: .*finite"),
+    "complex seed": (lambda: gradient(x * 2, x, seed=1j), TypeError, "seed: "),
+    "node as seed": (lambda: gradient(x * 2, x, seed=x), TypeError, "got a node"),
+    "NaN": (lambda: Node(np.nan), ValueError, "value: .*finite"),
+    "complex": (lambda: Node(1j), TypeError, "value: "),
+    "object": (lambda: Node(np.array([None])), TypeError, "value: "),
+    "text": (lambda: Node("3"), TypeError, "value: "),
+    "ragged": (lambda: Node([[1], [2, 3]]), ValueError, "value: "),
+    "node of node": (lambda: Node(x), TypeError, "got a node"),
+    "object array": (lambda: M * np.array([None, 1]), TypeError, "multiply: .*object"),
+    "text operand": (lambda: x * "3", TypeError, "multiply: "),
+    "complex operand": (lambda: x * 1j, TypeError, "multiply: .*complex"),
+    "array of nodes": (lambda: np.array([x, x]), TypeError, "got a node"),
+    "list of nodes": (lambda: np.sum([x, x]), TypeError, "got a node"),
+    "number as output": (lambda: gradient(2.0, x), TypeError, "output: "),
+    "number as node": (lambda: gradient(x * 2, [x, 2.0]), TypeError, r"nodes\[1\]: "),
+    "number as nodes": (lambda: gradient(x * 2, 2.0), TypeError, "nodes: "),
+    "node as number": (lambda: float(x), TypeError, "got a node"),
+    "node as index": (lambda: [1, 2][x], TypeError, "indices must be"),
+    "node as targets": (lambda: softmax_loss(M, M), TypeError, "softmax_loss: .*argument 2"),
+    "bad targets": (lambda: softmax_loss(M, np.ones((3, 2))), ValueError, "softmax_loss: .*sum to one"),
+    "truth": (lambda: 1 if x else 0, TypeError, "truth value"),
+    "comparison": (lambda: x < 3, TypeError, "less: "),
+    "in place": (in_place, TypeError, "add: .*in place"),
+    "out": (lambda: np.exp(M, out=np.ones((3, 2))), TypeError, "exp: .*in place"),
+    "array in place": (lambda: np.ones((3, 2)).__iadd__(M), TypeError, "add: .*in place"),
+    "item in place": (lambda: M.__setitem__(0, 1), TypeError, "cannot be changed"),
+    "value": (lambda: setattr(x, "value", 3), AttributeError, "value"),
+    "inputs": (lambda: setattr(x, "inputs", (x,)), AttributeError, "inputs"),
+    "dot": (lambda: dot([x], [x, x]), ValueError, "y: expected 1"),
+    "dot of arrays": (lambda: dot([M], [M]), ValueError, "dot: "),
+    "dot of numbers": (lambda: dot([1.0], [2.0]), TypeError, "dot: "),
+    "dot of text": (lambda: dot([x], ["2"]), TypeError, "dot: "),
+    "rule": (lambda: rule("x")(np.exp2), TypeError, r"derivatives\[0\]: "),
+    "route": (lambda: route(1.0), TypeError, r"flows\[0\]: "),
+    "no function": (lambda: rule(1.0)(3), TypeError, "function: "),
+    "drawing": (lambda: flow.draw_flow(None, 3.0), TypeError, "output: "),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(case):
+    call, kind, message = BAD[case]
+    with pytest.raises(kind, match=message):
+        call()
+    assert gradient(x * 2, x) == 2 and gradient(np.sum(M), M).tolist() == np.ones((3, 2)).tolist()
+
+
+def test_a_rule_that_does_not_fit_is_named():
+    @route(lambda g, z, x: np.ones(7))
+    def odd(x):
+        return x
+
+    with pytest.raises(ValueError, match=r"odd, on the way back: .*\(3, 2\), got \(7,\)"):
+        gradient(odd(M), M, seed=np.ones((3, 2)))
+
+
+def test_a_cycle_made_by_force_is_found():
+    a = np.exp(Node(0.0))
+    b = np.exp(np.exp(a) + a)
+    z = b * 2
+    a._x, a._uses = (b,), 5  # a is used by b, and now b by a
+    b._uses += 1
+    with pytest.raises(ValueError, match="cycle"):
+        gradient(z, a)
+
+
+def test_teaching_a_function_and_numbers_stay_numbers():
+    assert relu(-1.0) == 0 and relu([1, -1]).tolist() == [1, 0] and sigmoid(0.0) == 0.5
+    try:
+        RULES[np.sin] = (lambda z, x: np.cos(x),)
+        at = Node([0.0, 1.0])
+        assert np.allclose(gradient(np.sin(at), at, seed=[1, 1]), np.cos([0, 1]))
+    finally:
+        del RULES[np.sin]
+
+
+@pytest.mark.parametrize("axes", [None, (0, 2, 1), (2, 0, 1), (-1, 0, 1)])
+def test_transposition(axes):
+    at, G = Node(np.arange(24.0).reshape(2, 3, 4)), None
+    made = np.transpose(at, axes)
+    G = np.random.default_rng(0).normal(size=made.shape)
+    tensor = torch.tensor(at.value.copy(), requires_grad=True)
+    tensor.permute(*(axes or (2, 1, 0))).backward(torch.tensor(G))
+    assert np.array_equal(gradient(made, at, seed=G), tensor.grad.numpy())
+
+
+@pytest.mark.parametrize("one, other", [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((4, 2, 3), (3, 5)), ((2, 3), (4, 3, 5)), ((4, 1, 2, 3), (5, 3, 2)), ((3,), (4, 3, 2)), ((4, 2, 3), (3,))])
+def test_matrix_products_of_all_ranks(one, other):
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=one), rng.normal(size=other)
+    G = rng.normal(size=np.shape(A @ B))
+    nodes, tensors = [Node(A), Node(B)], [torch.tensor(each, requires_grad=True) for each in (A, B)]
+    (tensors[0] @ tensors[1]).backward(torch.tensor(G))
+    for mine, other in zip(gradient(nodes[0] @ nodes[1], nodes, seed=G), tensors):
+        np.testing.assert_allclose(mine, other.grad.numpy(), rtol=1e-12, atol=1e-13)
