@@ -416,11 +416,14 @@ def _load(path, settings):
     return arrays, about
 
 
-def _resume(path, settings, network, state, rng, history):
+def _resume(path, settings, network, state, rng, history, epochs):
     "Go back to where a checkpoint was written, if there is one."
     if not os.path.exists(path):
         return
     arrays, about = _load(path, settings)
+    if epochs < (done := len(about["epochs"])):
+        wanted = f"that of a training with {epochs} epochs at most"
+        raise ValueError(f"checkpoint: expected {wanted}, got {done}: {path}")
     np.copyto(network.parameters, arrays["parameters"])
     if history.best_parameters is not None:
         np.copyto(history.best_parameters, arrays["best"])
@@ -466,6 +469,9 @@ def _check_options(eta, stop, rule, penalty, noise, callback, checkpoint):
         eta = check_number(eta, "eta", positive=True)
     several = isinstance(stop, Sequence) and not isinstance(stop, str)
     stop = [check_function(each, "stop") for each in (stop if several else [stop])]
+    for each in stop:
+        if isinstance(each, type):
+            raise TypeError(f"stop: expected {each.__name__}(…), got the class")
     _check_seam(rule, "rule", "start", "step")
     _check_seam(penalty, "penalty", "value", "add_gradient")
     _check_seam(noise, "noise", "forward", "backward")
@@ -477,6 +483,8 @@ def _check_options(eta, stop, rule, penalty, noise, callback, checkpoint):
         folder = os.path.dirname(os.path.realpath(checkpoint))
         if not os.path.isdir(folder):
             raise ValueError(f"checkpoint: expected a folder that exists, got {folder}")
+        if os.path.isdir(checkpoint) or not os.fspath(checkpoint):
+            raise ValueError(f"checkpoint: expected a file, got a folder: {checkpoint!r}")
     return eta, stop
 
 # %% ../nbs/10_training.ipynb #f6deed04
@@ -659,7 +667,9 @@ def fit(
     X, T = _check_samples(X, y, network)
     if validation is not None:
         if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-            raise TypeError(f"validation: expected a pair (X, y), got {validation!r}")
+            raise TypeError(
+                f"validation: expected a pair (X, y), got {type(validation).__name__}"
+            )
         names = "validation[0]", "validation[1]"
         validation = _check_samples(*validation, network, names)
 
@@ -687,7 +697,7 @@ def fit(
             "penalty": _called(penalty),
             "noise": _called(noise),
         }
-        _resume(checkpoint, settings, network, state, rng, history)
+        _resume(checkpoint, settings, network, state, rng, history, epochs)
     sample = _sample(T)
     alone = _alone(network)
     kept = network.parameters.copy()  # (P,)

@@ -643,6 +643,7 @@ OTHERS = {
     "activations": lambda: {"network": start(activation="relu")},
     "dtype": lambda: {"network": start(dtype="float32")},
     "batch_size": lambda: {"batch_size": 9},
+    "epochs": lambda: {"epochs": 1},
     "data": lambda: {"X": X + 1},
     "data of another length": lambda: {"X": X[:-1], "y": y[:-1]},
     "labels": lambda: {"y": (y + 1) % 3},
@@ -814,7 +815,7 @@ BAD = [
     row("eta", "0.1", TypeError, "number", "'0.1'"),
     row("rng", 0, TypeError, "numpy.random.Generator", "0"),
     row("rng", None, TypeError, "numpy.random.Generator", "None"),
-    row("validation", X, TypeError, "pair", "", "validation-array"),
+    row("validation", X, TypeError, "pair", "ndarray", "validation-array"),
     row("validation", (X,), TypeError, "pair", "", "validation-one"),
     row("validation", (X[:, :2], y), ValueError, "(M, 4)", "(50, 2)", "validation-narrow"),
     row("validation", (X[:0], y[:0]), ValueError, "some numbers", "(0, 4)", "validation-empty"),
@@ -825,6 +826,7 @@ BAD = [
     row("stop", 3, TypeError, "function", "3"),
     row("stop", "patience", TypeError, "function", "'patience'"),
     row("stop", [Patience(2), None], TypeError, "function", "None", "stop-none"),
+    row("stop", Patience, TypeError, "Patience(", "the class", "stop-class"),
     row("rule", "momentum", TypeError, "start and step", "'momentum'"),
     row("rule", Stateless(None), TypeError, "dict of arrays", "None", "rule-without-state"),
     row("rule", Stateless({"steps": 0}), TypeError, "dict of arrays", "{'steps': 0}", "rule-with-an-int"),
@@ -833,6 +835,8 @@ BAD = [
     row("callback", "print", TypeError, "function", "'print'"),
     row("checkpoint", 3, TypeError, "path", "3"),
     row("checkpoint", "no such folder/file.npz", ValueError, "folder that exists", "no such folder"),
+    row("checkpoint", os.path.dirname(__file__), ValueError, "a file", "a folder", "checkpoint-folder"),
+    row("checkpoint", "", ValueError, "a file", "''", "checkpoint-empty"),
 ]
 
 
