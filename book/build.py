@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from book import live, notebooks
+from book import lite, live, notebooks
 from book.assets import gather
 from book.banner import write as write_banner
 
@@ -44,7 +44,7 @@ def main() -> int:
         return status
     say("gathering live Python")
     have = live.supply()
-    live.assemble(fresh / "pyodide", have)
+    lite.place(fresh / "lite", live.assemble(fresh / "pyodide", have))
     swap(fresh, last)
     say(f"done in {time.perf_counter() - began:.0f} s")
     say(f"open {(last / 'index.html').as_uri()}")

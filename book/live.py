@@ -195,20 +195,23 @@ def assemble(target: Path, have: Supply) -> dict[str, Any]:
     packages |= {_plain(path.name.split("-")[0]): _entry(path) for path in wheels}
     shipped = {name: packages[name] | {"depends": NEEDS.get(name, packages[name]["depends"])} for name in closure([*PAGE, *NOTEBOOK], packages)}
     for path in wheels:
-        _place(path, target / path.name)
+        (target / packages[_plain(path.name.split("-")[0])]["file_name"]).parent.mkdir(exist_ok=True)
+        _place(path, target / packages[_plain(path.name.split("-")[0])]["file_name"])
     for each in shipped.values():
         if have.pyodide and (have.pyodide / each["file_name"]).exists():
             _place(have.pyodide / each["file_name"], target / each["file_name"])
         elif not (target / each["file_name"]).exists():
             each["file_name"] = have.server + each["file_name"]
     written = json.dumps(theirs | {"packages": shipped}, sort_keys=True)
-    name = f"pyodide-lock-{digest([], written)}.json"
-    (target / name).write_text(written, encoding="utf-8")
+    name = f"pyodide-lock-{digest([], written)}.json"  # a browser must not take an older one for it
+    for each in (name, "pyodide-lock.json"):  # the second is where JupyterLite looks
+        (target / each).write_text(written, encoding="utf-8")
     loaded = closure(PAGE, packages)
     files = [*CORE, *(shipped[each]["file_name"] for each in loaded)]
     manifest = {
         "lock": name,
         "packages": loaded,
+        "notebook": sorted(shipped),
         "bytes": {file: (target / file).stat().st_size for file in files if (target / file).exists()},
         "server": None if have.pyodide else have.server,
     }
@@ -230,6 +233,11 @@ def _entry(wheel: Path) -> dict[str, Any]:
         "package_type": "package",
         "unvendored_tests": False,
     }
+
+
+def place_tree(folder: Path, target: Path) -> None:
+    "Put a folder's files into another, as links where that can be."
+    shutil.copytree(folder, target, copy_function=lambda source, goal: _place(Path(source), Path(goal)))
 
 
 def _place(path: Path, goal: Path) -> None:

@@ -2,6 +2,14 @@
 // Messages in: start, run, comm. Messages out: progress, ready, failed, output, ran, comm, answered.
 "use strict";
 
+// What a worker cannot have (threads) or a reader need not know (the font cache), and tracebacks without colors.
+const QUIET = `
+import logging, warnings
+from pyodide_kernel import ipython_shell
+warnings.filterwarnings("ignore", "tqdm:disabling monitor")
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+ipython_shell.run_line_magic("colors", "NoColor")
+`;
 const STREAM_PAUSE = 60; // ms between two messages with printed text
 const STREAM_LIMIT = 200_000; // characters a run may print
 let pyodide, kernel, shell, plain;
@@ -34,6 +42,7 @@ const publish = (type) => (data, metadata, transient) => {
 function connect() {
   plain = (value) => (value?.toJs ? value.toJs({ dict_converter: Object.fromEntries, create_pyproxies: false }) : value);
   const python = pyodide.pyimport("pyodide_kernel");
+  pyodide.runPython(QUIET);
   kernel = python.kernel_instance;
   shell = python.ipython_shell;
   python.stdout_stream.publish_stream_callback = print;
