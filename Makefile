@@ -13,10 +13,10 @@ LOCK = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-emit-find-links --no-emit-package dlnbook --custom-compile-command 'make lock'
 SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/*/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml)
 
-.PHONY: help book test quick browser lab serve lock clean
+.PHONY: help book test test-live quick browser lab serve lock clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 book: _build/html/index.html  ## execute the chapters and render them to _build/html/index.html
 	@echo "[book] open file://$(CURDIR)/_build/html/index.html"
@@ -28,7 +28,10 @@ test: .venv/test _build/html/index.html browser  ## everything that checks the p
 	@echo "[test] the chapters' own checks"
 	@DLNBOOK_EXPLORE=probe $(BIN)/nbdev_test --path nbs --n_workers 2 --timing
 	@echo "[test] the test suite"
-	@$(BIN)/python -m pytest -n 2 tests
+	@$(BIN)/python -m pytest -n 2 -m "not live" tests
+
+test-live: .venv/test _build/html/index.html browser  ## every chapter with live Python in a browser, and as a notebook there
+	@$(BIN)/python -m pytest -n 2 -m live tests
 
 quick: .venv/test  ## what one runs while writing (at most a minute)
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests

@@ -38,6 +38,12 @@ const FORMS = {
 };
 const WIDGET = "application/vnd.jupyter.widget-view+json";
 
+// A number for the prose is kept with its cell; the prose has the book's.
+function glued(data, metadata) {
+  const value = data[`${metadata?.scrapbook?.mime_prefix}text/plain`];
+  return value && Object.assign(document.createElement("data"), { hidden: true, value, title: metadata.scrapbook.name });
+}
+
 export class Outputs {
   constructor(host, widgets) {
     Object.assign(this, { host, widgets, printed: null, clearing: false, named: new Map() });
@@ -73,8 +79,8 @@ export class Outputs {
     this.printed.element.hidden = !this.printed.text.trim();
   }
 
-  display({ data, transient }) {
-    const shown = this.form(data);
+  display({ data, metadata, transient }) {
+    const shown = this.form(data) ?? glued(data, metadata);
     if (!shown) return;
     if (transient?.display_id) this.named.set(transient.display_id, shown);
     this.host.append(shown);
@@ -90,7 +96,7 @@ export class Outputs {
     typeset(shown);
   }
 
-  // The element for a bundle of forms; nothing for what is not meant to be seen, such as a number for the prose.
+  // The element for a bundle of forms, if there is one that a page can show.
   form(data) {
     if (data[WIDGET]) {
       const host = element("div", "output text_html");

@@ -64,6 +64,10 @@ function countBytes(sizes) {
     const response = await own(resource, options);
     const name = new URL(resource.url ?? resource, location.href).pathname.split("/").pop();
     const found = Object.keys(sizes).find((file) => file.split("/").pop() === name);
+    if (found && !response.ok) { // Pyodide would wait for it for ever
+      postMessage({ type: "failed", text: `${name} could not be had (status ${response.status})` });
+      throw new Error(name);
+    }
     if (found) {
       loaded += sizes[found];
       postMessage({ type: "progress", name: name.split("-")[0].replace(/\.(whl|zip|wasm)$/, ""), loaded, total });
@@ -83,6 +87,8 @@ async function start({ folder, manifest, environment, interrupt }) {
     stdout: () => {},
     stderr: () => {},
   });
+  const missing = manifest.packages.filter((name) => !(name in pyodide.loadedPackages));
+  if (missing.length) throw new Error(`what came as ${missing.join(", ")} is not what the lock names`);
   if (interrupt) pyodide.setInterruptBuffer(interrupt);
   postMessage({ type: "progress", name: "the interpreter" });
   connect();
