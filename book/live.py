@@ -70,14 +70,14 @@ def closure(names: list[str], packages: dict[str, Any]) -> list[str]:
     "The names with all they need."
     found, todo = set(), list(names)
     while todo:
-        name = _plain(todo.pop())
+        name = plain(todo.pop())
         if name not in found:
             found.add(name)
             todo += NEEDS.get(name, packages.get(name, {}).get("depends", []))
     return sorted(found)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     "A package's name in the one spelling that compares."
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -156,7 +156,7 @@ def pure_wheels() -> list[Path]:
 
 def kernel_wheels() -> list[Path]:
     "The Python half of JupyterLite's kernel, which serves the pages too."
-    wheels = [path for path in sorted((Path(sys.prefix) / EXTENSION).glob("*.whl")) if _plain(path.name.split("-")[0]) in KERNEL]
+    wheels = [path for path in sorted((Path(sys.prefix) / EXTENSION).glob("*.whl")) if plain(path.name.split("-")[0]) in KERNEL]
     if len(wheels) != len(KERNEL):
         raise FileNotFoundError(f"expected the wheels {', '.join(KERNEL)} in {EXTENSION}: run `make book`, which installs them")
     return wheels
@@ -183,36 +183,42 @@ def own_wheel() -> Path:
 # The site's folder pyodide/
 
 
+def shipped(have: Supply) -> dict[str, dict[str, Any]]:
+    "The lock's entries of all packages that pages and notebooks need, by name."
+    packages = lock()["packages"] | {plain(path.name.split("-")[0]): _entry(path) for path in (*have.wheels, own_wheel())}
+    return {name: packages[name] | {"depends": NEEDS.get(name, packages[name]["depends"])} for name in closure([*PAGE, *NOTEBOOK], packages)}
+
+
+def source(entry: dict[str, Any], have: Supply) -> Path | None:
+    "Where the file of an entry is on this machine, if it is."
+    own = [path for path in (*have.wheels, own_wheel()) if path.name == Path(entry["file_name"]).name]
+    return own[0] if own else have.pyodide and have.pyodide / entry["file_name"]
+
+
 def assemble(target: Path, have: Supply) -> dict[str, Any]:
     "Put Pyodide, the packages, their lock and a manifest for the pages into a folder; return the manifest."
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for name in CORE:
-        _place(NPM / name, target / name)
-    theirs = lock()
-    packages = {name: dict(each) for name, each in theirs["packages"].items()}
-    wheels = [*have.wheels, own_wheel()]
-    packages |= {_plain(path.name.split("-")[0]): _entry(path) for path in wheels}
-    shipped = {name: packages[name] | {"depends": NEEDS.get(name, packages[name]["depends"])} for name in closure([*PAGE, *NOTEBOOK], packages)}
-    for path in wheels:
-        (target / packages[_plain(path.name.split("-")[0])]["file_name"]).parent.mkdir(exist_ok=True)
-        _place(path, target / packages[_plain(path.name.split("-")[0])]["file_name"])
-    for each in shipped.values():
-        if have.pyodide and (have.pyodide / each["file_name"]).exists():
-            _place(have.pyodide / each["file_name"], target / each["file_name"])
-        elif not (target / each["file_name"]).exists():
+    packages = shipped(have)
+    files = {name: NPM / name for name in CORE} | {each["file_name"]: source(each, have) for each in packages.values()}
+    for name, path in files.items():
+        if path:
+            (target / name).parent.mkdir(exist_ok=True)
+            _place(path, target / name)
+    for each in packages.values():
+        if not files[each["file_name"]]:
             each["file_name"] = have.server + each["file_name"]
-    written = json.dumps(theirs | {"packages": shipped}, sort_keys=True)
+    written = json.dumps(lock() | {"packages": packages}, sort_keys=True)
     name = f"pyodide-lock-{digest([], written)}.json"  # a browser must not take an older one for it
     for each in (name, "pyodide-lock.json"):  # the second is where JupyterLite looks
         (target / each).write_text(written, encoding="utf-8")
     loaded = closure(PAGE, packages)
-    files = [*CORE, *(shipped[each]["file_name"] for each in loaded)]
+    wanted = [*CORE, *(packages[each]["file_name"] for each in loaded)]
     manifest = {
         "lock": name,
         "packages": loaded,
-        "notebook": sorted(shipped),
-        "bytes": {file: (target / file).stat().st_size for file in files if (target / file).exists()},
+        "notebook": sorted(packages),
+        "bytes": {file: files[file].stat().st_size for file in wanted if files.get(file)},
         "server": None if have.pyodide else have.server,
     }
     (target / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
@@ -223,9 +229,9 @@ def _entry(wheel: Path) -> dict[str, Any]:
     "A wheel's entry in the lock."
     name, version = wheel.name.split("-")[:2]
     return {
-        "name": _plain(name),
+        "name": plain(name),
         "version": version,
-        "file_name": wheel.name,
+        "file_name": f"{wheel.parent.name}/{wheel.name}" if name == "dlnbook" else wheel.name,
         "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
         "imports": [name],
         "depends": [],

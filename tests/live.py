@@ -8,7 +8,7 @@ import re
 from book.notebooks import Notebook
 
 VARYING = {"sized", "perf_counter", "process_time", "time", "timeit"}
-READY = 120_000  # ms; a busy machine takes long
+READY = 300_000  # ms; a busy machine takes long
 
 
 def _names(node: ast.AST, kind: type) -> set[str]:
@@ -69,7 +69,8 @@ class Chapter:
         return self.settled()
 
     def settled(self) -> Chapter:
-        self.tab.wait_for_selector(".dln-live[data-state=live]", timeout=READY)
+        self.tab.wait_for_selector(".dln-live:is([data-state=live], [data-state=static])", timeout=READY)
+        assert self.tab.locator(".dln-live").get_attribute("data-state") == "live", self.line
         return self
 
     def marks(self) -> dict[str, float]:

@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 from test_page import SITE, Visit, serious
 
 from book import browser as browsers
-from book import live
+from book import live, thirdparty
 from book.notebooks import chapters
 from book.serve import Handler, Plain, server
 
@@ -338,3 +338,17 @@ def test_the_page_says_when_packages_come_from_elsewhere(visit):
         chapter = _open(seen, FIRST)
         chapter.start()
         assert "public server" in chapter.tab.locator(".dln-live-server").inner_text()
+
+
+def test_every_file_that_is_not_ours_is_named_with_version_and_license():
+    have = live.Supply(live.compiled_packages(), [*live.pure_wheels(), *live.kernel_wheels()])
+    known = thirdparty.parts(have)
+    assert all(part.version and part.license and "see the package" not in part.license for part in known)
+    ours = re.compile(
+        r"[^/]+\.(html|inv|js)|\.nojekyll|\.buildinfo|nbs/.*|_sources/.*|_images/.*|_downloads/.*|_static/(book\.\w+|favicon\.svg|live/.*|widgets/local\.js)"
+        r"|pyodide/(manifest|pyodide-lock[-\w]*)\.json|pyodide/dlnbook-\w+/.*"
+    )
+    files = [str(path.relative_to(SITE)) for path in SITE.rglob("*") if path.is_file()]
+    assert not [path for path in files if not ours.fullmatch(path) and not thirdparty.owner(path, known)]
+    page = (SITE / "thirdparty.html").read_text()
+    assert not [part.name for part in known if part.name not in page]

@@ -87,7 +87,8 @@ async function start({ folder, manifest, environment, interrupt }) {
     stdout: () => {},
     stderr: () => {},
   });
-  const missing = manifest.packages.filter((name) => !(name in pyodide.loadedPackages));
+  const there = new Set(Object.keys(pyodide.loadedPackages).map((name) => name.toLowerCase().replaceAll("_", "-")));
+  const missing = manifest.packages.filter((name) => !there.has(name));
   if (missing.length) throw new Error(`what came as ${missing.join(", ")} is not what the lock names`);
   if (interrupt) pyodide.setInterruptBuffer(interrupt);
   postMessage({ type: "progress", name: "the interpreter" });
