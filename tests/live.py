@@ -3,48 +3,50 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import time
+from random import Random
+from unittest.mock import patch
+
+from chapters import run
 
 from book.notebooks import Notebook
 
-VARYING = {"sized", "perf_counter", "process_time", "time", "timeit"}
 READY = 300_000  # ms; a busy machine takes long
 
 
-def _names(node: ast.AST, kind: type) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, kind)}
+class Clock:
+    "A clock that goes at a different speed each time one looks."
+
+    def __init__(self, seed: int) -> None:
+        self.speed, self.real, self.shown, self.look = Random(seed), 0.0, 0.0, time.perf_counter
+
+    def __call__(self) -> float:
+        now = self.look()
+        self.real, passed = now, now - self.real
+        self.shown += passed * self.speed.uniform(1, 50)
+        return self.shown
 
 
-def _touched(statement: ast.stmt) -> set[str]:
-    "The names that a statement may give a new value, or whose object it may change."
-    found = _names(statement, ast.Store)
-    for node in ast.walk(statement):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.add(node.name)
-        elif isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.value, ast.Name):
-            found.add(node.value.id)
+def _numbers(book: Notebook, seed: int) -> dict[str, str]:
+    "What a run at the browser's size, with a mad clock, gives to the prose."
+    found = {}
+
+    def record(name: str, value: object, form: str = "{}") -> None:
+        found[name] = form.format(value)
+
+    clock = Clock(seed)
+    with patch.dict(os.environ, DLNBOOK_SIZE="live"), patch("time.perf_counter", clock), patch("time.process_time", clock):
+        with patch("dlnbook.page.glue", record):
+            run(book)
     return found
 
 
-def _glued(statement: ast.stmt) -> set[str]:
-    "The names that a statement gives to the prose, as far as they stand there literally."
-    calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "glue"]
-    return {call.args[0].value for call in calls if call.args and isinstance(call.args[0], ast.Constant)}
-
-
-def fixed_numbers(book: Notebook) -> set[str]:
-    "The names of the prose's numbers that depend neither on a clock nor on an experiment's size."
-    varying, fixed = set(VARYING), set()
-    for cell in book.cells:
-        if not cell.runs:
-            continue
-        for statement in ast.parse(cell.source).body:
-            if (_names(statement, ast.Load) | _names(statement, ast.Del)) & varying:
-                if not isinstance(statement, ast.Expr) or not _glued(statement):
-                    varying |= _touched(statement) - {"np", "math"}
-            elif not isinstance(statement, (ast.Import, ast.ImportFrom)):
-                fixed |= _glued(statement)
-    return fixed
+def fixed_numbers(book: Notebook, shown: dict[str, str]) -> set[str]:
+    "Which of the prose's numbers depend neither on a clock nor on an experiment's size: tried, not guessed."
+    one, other = (_numbers(book, seed) for seed in (1, 2))
+    return {name for name, text in shown.items() if one.get(name) == other.get(name) == text}
 
 
 def asked(book: Notebook) -> list[str]:
