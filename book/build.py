@@ -36,7 +36,11 @@ def main() -> int:
     gather(BUILD / "assets")
     write_banner(BUILD / "banner.html")
     say("gathering what live Python needs")
-    have = live.supply()
+    try:
+        have = live.supply()
+    except live.Refused as refused:
+        say(f"FAILED; a file is not what its lock says: {refused}")
+        return 1
     thirdparty.write(BUILD / "third-party.md", have)
     say("executing changed chapters and rendering (a first run takes a minute or two)")
     began = time.perf_counter()

@@ -18,6 +18,8 @@ LOCK = ROOT / "requirements-live.lock"
 APPS = ("notebooks", "tree")
 EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "@jupyterlite/pyodide-kernel-extension")
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
+# the menu has no entry for a command that every reader looks for
+MENU = {"menus": [{"id": "jp-mainmenu-file", "items": [{"command": "docmanager:download", "rank": 8}]}]}
 ENVIRONMENT = {"HOME": "/home/pyodide", "DLNBOOK_EXPLORE": "callback", "DLNBOOK_SIZE": "live"}
 OFF = ("@jupyter-notebook/notebook-extension:tab-icon",)  # its icons are not in JupyterLite
 
@@ -75,6 +77,7 @@ def _configure(path: Path, manifest: dict[str, Any]) -> None:
     settings = json.loads(path.read_text(encoding="utf-8"))
     data = settings["jupyter-config-data"]
     data |= {"appName": "Backprop", "disabledExtensions": list(OFF), "exposeAppInBrowser": True}
+    data["settingsOverrides"] = {"@jupyterlab/mainmenu-extension:plugin": MENU}
     data.setdefault("litePluginSettings", {}).setdefault(KERNEL, {}).update(
         pyodideUrl="../../pyodide/pyodide.js",  # from the page of an app
         disablePyPIFallback=True,

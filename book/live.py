@@ -30,12 +30,14 @@ KERNEL = ("pyodide-kernel", "piplite", "ipykernel")  # JupyterLite's wheels, in 
 EXTENSION = Path("share/jupyter/labextensions/@jupyterlite/pyodide-kernel-extension/static/pypi")
 
 PAGE = ["dlnbook", "pyodide-kernel"]  # what a page loads, with all they need
-NOTEBOOK = ["micropip", "piplite", "ipykernel", "jedi", "ssl"]  # what JupyterLite asks for besides
+NOTEBOOK = ["fonttools", "ipykernel", "jedi", "micropip", "piplite", "ssl"]  # what JupyterLite asks for besides
 NEEDS = {
     "dlnbook": ["numpy", "matplotlib", "ipywidgets", "tqdm"],
     "pyodide-kernel": ["ipython", "comm"],
     "ipywidgets": ["comm", "ipython", "traitlets"],
     "comm": ["traitlets"],
+    # without fonttools, for PDF files, and pytz, which nothing asks for: a third of the files that a start unpacks
+    "matplotlib": ["contourpy", "cycler", "kiwisolver", "matplotlib-pyodide", "numpy", "packaging", "pillow", "pyparsing", "python-dateutil"],
     "piplite": ["micropip"],
 }
 
@@ -98,7 +100,8 @@ def supply() -> Supply:
 def compiled_packages() -> Path:
     "The folder with Pyodide's packages, taken from their carrier unless they are there, each checked against the lock."
     packages = lock()["packages"]
-    wanted = {packages[name]["file_name"]: packages[name]["sha256"] for name in closure([*PAGE, *NOTEBOOK], packages) if name in packages and name not in PURE}
+    names = [name for name in closure([*PAGE, *NOTEBOOK], packages) if name in packages and name not in PURE]
+    wanted = {packages[name]["file_name"]: packages[name]["sha256"] for name in names}
     folder = CACHE / f"packages-{digest([CARRIER], json.dumps(wanted, sort_keys=True))}"
     if not folder.exists():
         for old in CACHE.glob("packages-*"):
@@ -170,6 +173,7 @@ def own_wheel() -> Path:
         for old in CACHE.glob("dlnbook-*"):
             shutil.rmtree(old)
         source = folder.with_suffix(".new")
+        shutil.rmtree(source, ignore_errors=True)
         (source / "dlnbook").mkdir(parents=True)
         for path in files:
             shutil.copy(path, source / path.relative_to(ROOT))
@@ -186,7 +190,8 @@ def own_wheel() -> Path:
 def shipped(have: Supply) -> dict[str, dict[str, Any]]:
     "The lock's entries of all packages that pages and notebooks need, by name."
     packages = lock()["packages"] | {plain(path.name.split("-")[0]): _entry(path) for path in (*have.wheels, own_wheel())}
-    return {name: packages[name] | {"depends": NEEDS.get(name, packages[name]["depends"])} for name in closure([*PAGE, *NOTEBOOK], packages)}
+    names = closure([*PAGE, *NOTEBOOK], packages)
+    return {name: packages[name] | {"depends": NEEDS.get(name, packages[name]["depends"])} for name in names}
 
 
 def source(entry: dict[str, Any], have: Supply) -> Path | None:

@@ -28,8 +28,8 @@ class Handler(SimpleHTTPRequestHandler):
     isolated = True
 
     def end_headers(self) -> None:
-        "Let a page share memory with its worker, so that Stop can interrupt Python instead of starting it anew."
-        if self.isolated:
+        "Let a page share memory with its worker, so that Stop can interrupt Python. JupyterLite 0.6 fails where it may."
+        if self.isolated and "/lite/" not in self.path:
             self.send_header("Cross-Origin-Opener-Policy", "same-origin")
             self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         super().end_headers()

@@ -13,6 +13,7 @@ from chapters import run
 
 from book.notebooks import Notebook
 
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 READY = 300_000  # ms; a busy machine takes long
 
 
@@ -47,6 +48,21 @@ def fixed_numbers(book: Notebook, shown: dict[str, str]) -> set[str]:
     "Which of the prose's numbers depend neither on a clock nor on an experiment's size: tried, not guessed."
     one, other = (_numbers(book, seed) for seed in (1, 2))
     return {name for name, text in shown.items() if one.get(name) == other.get(name) == text}
+
+
+def alike(text: str, other: str) -> bool:
+    """Whether two numbers of the prose are the same.
+
+    One digit times a power of ten is the size of a rounding error, which differs from one NumPy to the next.
+    """
+    error = re.compile(r"(\d)·10⁻([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+    sizes = [match and int(match[1]) * 10.0 ** -int(match[2].translate(SUPERSCRIPTS)) for match in (error.fullmatch(text), error.fullmatch(other))]
+    return text == other or (all(sizes) and 1 / 3 < sizes[0] / sizes[1] < 3)
+
+
+def patience() -> float:
+    "How much longer than promised something may take here and now, on cores shared with other work."
+    return 3 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def asked(book: Notebook) -> list[str]:

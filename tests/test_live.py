@@ -3,10 +3,11 @@
 `make test` runs the quick ones, on one chapter; `make test-live` runs those marked live, on all of them.
 """
 
+import ast
 import hashlib
 import json
 import re
-import shutil
+import sys
 import threading
 import zipfile
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from functools import partial
 
 import pytest
 from conftest import ROOT
-from live import READY, Chapter, asked, fixed_numbers
+from live import READY, Chapter, alike, asked, fixed_numbers, patience
 from playwright.sync_api import sync_playwright
 from test_page import SITE, Visit, serious
 
@@ -25,7 +26,6 @@ from book.serve import Handler, Plain, server
 
 CHAPTERS = [pytest.param(book, id=book.name) for book in chapters()]
 FIRST, SECOND = chapters()[:2]
-SLACK = 3  # how much longer than promised it may take where several tests share two cores
 pytestmark = pytest.mark.slow
 
 
@@ -173,11 +173,12 @@ def test_every_cell_runs_and_says_what_the_book_says(visit, book, record_propert
         static, found = dict(zip(asked(book), shown, strict=True)), chapter.numbers()
         checked = fixed_numbers(book, static)
         assert checked or not static, "no number is left to compare"
-        assert {name: found[name] for name in checked} == {name: static[name] for name in checked}
+        differ = {name: (found[name], static[name]) for name in checked if not alike(found[name], static[name])}
+        assert not differ, "in the browser, in the book"
 
         _moved_by_python(chapter)
         assert tab.locator("a.dln-checked").count() == marks
-        assert times["first"] < 8 * SLACK and times["last"] < 30 * SLACK
+        assert times["first"] < 8 * patience() and times["last"] < 30 * patience()
 
 
 @pytest.mark.live
@@ -187,7 +188,7 @@ def test_two_chapters_in_one_visit_from_a_subfolder(chromium, subfolder):
         _open(seen, FIRST).start()
         chapter = _open(seen, SECOND).start()
         assert not chapter.failures()
-        assert chapter.marks()["first"] < 5 * SLACK
+        assert chapter.marks()["first"] < 5 * patience()
         assert not chapter.tab.evaluate("crossOriginIsolated")
 
         cell = chapter.editable(1)
@@ -197,8 +198,8 @@ def test_two_chapters_in_one_visit_from_a_subfolder(chromium, subfolder):
         chapter.press("stop")
         chapter.tab.wait_for_function("document.querySelector('.dln-live-line').textContent.includes('anew')", timeout=READY)
         assert cell.state() == "stopped" and cell.text.startswith("print('before'")
-        cell = chapter.editable(2).run("np.arange(3).sum()")
-        assert cell.output.endswith("3"), "what stands above has run first"
+        cell = chapter.editable(2).run("int(np.arange(3).sum())")
+        assert cell.output == "3", "what stands above has run first"
         assert chapter.editable(1).state() == "stopped", "but not the loop"
 
         chapter.editable(1).box.get_by_role("button", name="Reset").click()
@@ -286,11 +287,15 @@ def test_every_shipped_package_has_the_sha256_of_its_lock_and_pyodides_own_are_u
         assert {need.replace("_", "-") for need in each["depends"]} <= ours.keys(), name
 
 
-def test_chapters_import_only_what_the_browser_has():
+@pytest.mark.parametrize("book", CHAPTERS)
+def test_a_chapter_imports_only_what_the_browser_has(book):
     manifest = json.loads((SITE / "pyodide" / "manifest.json").read_text())
     packages = json.loads((SITE / "pyodide" / manifest["lock"]).read_text())["packages"]
     there = {name for package in manifest["packages"] for name in packages[package]["imports"]}
-    assert {"numpy", "matplotlib", "ipywidgets", "tqdm", "dlnbook", "IPython"} <= there
+    code = "\n".join(cell.source for cell in book.cells if cell.runs)
+    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {name for node in imports for name in ([node.module] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])}
+    assert {name.split(".")[0] for name in names} <= there | sys.stdlib_module_names - {"ssl", "subprocess", "threading", "multiprocessing"}
 
 
 @pytest.fixture
@@ -313,7 +318,7 @@ def test_packages_are_taken_only_with_their_sha256(carrier, tmp_path):
         live.unpack(carrier, right | {"c.whl": 64 * "0"}, tmp_path / "gone")
 
 
-def test_without_the_packages_live_python_falls_back_on_the_public_server(tmp_path, monkeypatch, capsys):
+def test_without_the_packages_live_python_falls_back_on_the_public_server(tmp_path, monkeypatch):
     def gone(*_):
         raise live.Gone("no such package")
 

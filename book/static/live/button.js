@@ -40,5 +40,10 @@
   }
 
   button.addEventListener("click", begin);
+  bar.querySelector(".dln-live-notebook").addEventListener("click", async (event) => {
+    if (location.protocol !== "file:") return;
+    event.preventDefault();
+    say(await obstacle());
+  });
   bar.hidden = false;
 })();

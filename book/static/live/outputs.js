@@ -10,7 +10,8 @@ function preformatted(kind, text) {
 }
 
 // A carriage return begins the line anew, as in a terminal.
-const overwrite = (text) => text.replace(/\r+\n/g, "\n").replace(/[^\n]*\r(?=[^\n])/g, "").replace(/\r$/, "");
+const lastOf = (line) => line.replace(/\r+$/, "").split("\r").pop();
+const overwrite = (text) => (text.includes("\r") ? text.split("\n").map(lastOf).join("\n") : text);
 
 const mathematics = (tex) => {
   const bare = tex.trim().replace(/^\$\$?\s*(?:\\displaystyle)?|\$\$?$/g, "");
