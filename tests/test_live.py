@@ -5,6 +5,7 @@
 
 import ast
 import hashlib
+import html
 import json
 import re
 import sys
@@ -355,5 +356,5 @@ def test_every_file_that_is_not_ours_is_named_with_version_and_license():
     )
     files = [str(path.relative_to(SITE)) for path in SITE.rglob("*") if path.is_file()]
     assert not [path for path in files if not ours.fullmatch(path) and not thirdparty.owner(path, known)]
-    page = (SITE / "thirdparty.html").read_text()
+    page = html.unescape((SITE / "thirdparty.html").read_text())
     assert not [part.name for part in known if part.name not in page]
