@@ -13,7 +13,6 @@ from pathlib import Path
 
 from book import lite, live, notebooks, thirdparty
 from book.assets import gather
-from book.banner import write as write_banner
 
 BUILD = notebooks.ROOT / "_build"
 
@@ -34,6 +33,8 @@ def main() -> int:
     export()
     say("gathering the page's scripts and fonts from node_modules/")
     gather(BUILD / "assets")
+    from book.banner import write as write_banner  # it draws with the library: not before that is exported
+
     write_banner(BUILD / "banner.html")
     say("gathering what live Python needs")
     try:
@@ -74,7 +75,8 @@ def render(out: Path) -> int:
     "Run Jupyter Book's Sphinx on the sources; parsed pages and executed cells are kept from run to run."
     from jupyter_book.sphinx import build_sphinx
 
-    machinery = notebooks.digest([*sorted(Path("book").glob("*.py")), Path("_config.yml"), Path("requirements.lock")])
+    files = [*sorted(Path("book").glob("*.py")), Path("_config.yml"), Path("requirements.lock")]
+    machinery = notebooks.digest(files, os.environ.get("DLNBOOK_SIZE", ""))
     mark = BUILD / "machinery"
     unchanged = mark.exists() and mark.read_text() == machinery
     mark.unlink(missing_ok=True)  # a build that fails half-way leaves nothing to rely on

@@ -12,9 +12,12 @@ from typing import Any as _Any
 _ROOMS = {
     "data": ("digits", "split", "standardize"),
     "scale": ("parameter_count",),
-    "loss": ("sigmoid", "softmax", "log_softmax", "cross_entropy", "one_hot", "linear_scores", "linear_gradient", "accuracy"),
-    "descent": ("batches", "descend"),
-    "numeric": ("central_difference", "complex_step", "check_gradient"),
+    "loss": ("softmax", "cross_entropy", "one_hot", "accuracy"),
+    "descent": ("descend",),
+    "numeric": ("complex_step", "check_gradient"),
+    "flow": ("Node", "gradient"),
+    "network": ("Network", "load"),
+    "training": ("fit",),
 }
 _MODULE_OF = {name: module for module, names in _ROOMS.items() for name in names}
 

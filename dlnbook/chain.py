@@ -19,7 +19,7 @@ __all__ = ['Link', 'affine', 'elementwise', 'compose', 'jacobian_cost', 'jacobia
 # %% ../nbs/05_chain.ipynb #94bae40a
 @dataclass(frozen=True)
 class Link:
-    """A function of one vector, with its Jacobian in the form of products.
+    """A function of one vector, with the two products of its Jacobian.
 
     Parameters
     ----------
@@ -303,7 +303,9 @@ def jacobian(link: Link, x: ArrayLike, order: str = "auto") -> NDArray:
         raise TypeError(f"link: expected a Link, got {type(link).__name__}")
     _check_order(order, "auto", "forward", "reverse")
     x = check_array(x, "x", ("N",))
-    N, K = len(x), 0 if order == "forward" else len(link.forward(x))
+    N = len(x)
+    if order != "forward":
+        K = len(link.forward(x))
     if order == "forward" or order == "auto" and N < K:
         return link.jvp(x, np.eye(N, dtype=x.dtype)).T
     return link.vjp(x, np.eye(K, dtype=x.dtype))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -44,8 +45,8 @@ def _is_frozen(value):
 
 def _number(value, name):
     "Real numbers as a float or as an array that nobody will change."
-    if type(value) is float:
-        return value
+    if isinstance(value, float):  # NumPy's float64 is one, too
+        return float(value)
     array = value if _is_frozen(value) else np.array(value)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
@@ -93,7 +94,9 @@ class Node(NDArrayOperatorsMixin):
     __hash__, __eq__, __ne__ = object.__hash__, object.__eq__, object.__ne__
 
     def __init__(self, value: ArrayLike) -> None:
-        self._value = _number(check_array(value, "value", real=True), "value")
+        if type(value) is not float or not math.isfinite(value):
+            value = _number(check_array(value, "value", real=True), "value")
+        self._value = value
         self._operation = self._x = self._dx = self._y = self._dy = None
         self._uses = _LEAF
 
@@ -162,6 +165,8 @@ class _Step:
         rule = self.rules[place]
         if self.routed:
             return rule(g, z, *self.values, **self.options)
+        if rule == 1.0:  # nothing to do, which is worth a line for large arrays
+            return g
         slope = rule(z, *self.values) if callable(rule) else rule
         return g * slope
 
@@ -251,14 +256,13 @@ def _gather(flow, value):
 
 def _pass_back(node, g):
     "The inputs of a node and what flows to each of them when g comes in."
-    step = node._dx
-    if type(step) is not _Step:
-        many = type(step) is tuple
-        pairs = zip(node._x, step) if many else ((node._x, step), (node._y, node._dy))
-        return [(each, g * slope) for each, slope in pairs if each is not None]
+    x, dx = node._x, node._dx
+    if type(dx) is not _Step:
+        slopes = zip(x, dx) if type(dx) is tuple else ((x, dx), (node._y, node._dy))
+        return [(each, g * slope) for each, slope in slopes if each is not None]
     try:
-        flows = [step.flow(place, g, node._value) for place in step.places]
-        return [(n, _gather(flow, n._value)) for n, flow in zip(node._x, flows)]
+        flows = [dx.flow(place, g, node._value) for place in dx.places]
+        return [(n, _gather(flow, n._value)) for n, flow in zip(x, flows)]
     except (ValueError, IndexError) as error:
         name = _name(node._operation)
         raise ValueError(f"{name}, on the way back: {error}") from error
@@ -266,7 +270,7 @@ def _pass_back(node, g):
 # %% ../nbs/06_flow.ipynb #915af5e2
 RULES[np.add] = (1.0, 1.0)
 RULES[np.subtract] = (1.0, -1.0)
-RULES[np.negative] = (-1.0,)
+RULES[np.positive], RULES[np.negative] = (1.0,), (-1.0,)
 
 # %% ../nbs/06_flow.ipynb #492d77b0
 _NUMBERS = (float, int)
@@ -487,92 +491,87 @@ def sigmoid(x: Node | ArrayLike) -> Node | NDArray:
 
 # %% ../nbs/06_flow.ipynb #fd6cd641
 def _receive(arrived, node, flow):
-    "Add a flow to what has arrived at a node, and count it."
-    if node in arrived:
-        entry = arrived[node]
-        entry[0] = entry[0] + flow
-        entry[1] += 1
-    else:
-        arrived[node] = [flow, 1]
+    "Add a flow to what has arrived at a node; how many have arrived."
+    entry = arrived[node]
+    entry[0] = entry[0] + flow if entry[1] else flow
+    entry[1] += 1
+    return entry[1]
 
 # %% ../nbs/06_flow.ipynb #111ff11b
-def _count_uses(nodes):
-    "How often each node is used below `nodes` and by them."
-    uses, seen, stack = defaultdict(int), set(nodes), list(nodes)
-    while stack:
-        for each in stack.pop().inputs:
-            uses[each] += 1
-            if each not in seen:
-                seen.add(each)
-                stack.append(each)
-    return uses
-
-# %% ../nbs/06_flow.ipynb #f8531ae1
-def _settle(arrived, keep):
-    "Pass on all that has arrived, from each node when all its uses have reported."
-    waiting = [node for node in arrived if node._operation is not None]
-    uses = _count_uses(waiting) if waiting else {}
-    ready = [node for node in waiting if node not in uses]
-    while ready:
-        node = ready.pop()
-        g, _ = arrived.pop(node)
-        if keep is not None:
-            _receive(keep, node, g)
-        for each, flow in _pass_back(node, g):
-            _receive(arrived, each, flow)
-            uses[each] -= 1
-            if uses[each] == 0 and each._operation is not None:
-                ready.append(each)
-    if any(node._operation is not None for node in arrived):
-        raise ValueError("gradient: expected a graph without cycles, got one with one")
-
-# %% ../nbs/06_flow.ipynb #94e8f81a
-def _hurry(arrived, keep, node, g):
-    "Pass on from a node whatever can be, trusting its and all others' counts of uses."
-    stack = []
+def _walk(stack, arrived, passed):
+    "Pass on from node to node, trusting their counts of uses."
     pop, push = stack.pop, stack.append
-    while True:
-        if keep is not None:
-            _receive(keep, node, g)
-        x, y = node._x, node._y
-        if type(x) is tuple:
-            if type(node._dx) is tuple:  # plain numbers, any number of them
-                for each, slope in zip(x, node._dx):
-                    entry = arrived[each]
-                    entry[0] += g * slope
-                    entry[1] += 1
-                    if entry[1] == each._uses:
-                        push((each, arrived.pop(each)[0]))
-            else:
-                for each, flow in _pass_back(node, g):
-                    _receive(arrived, each, flow)
-                    if arrived[each][1] == each._uses:
-                        push((each, arrived.pop(each)[0]))
-            if not stack:
-                return
-            node, g = pop()
+    for _ in range(3_000_000):
+        if not stack:
+            break
+        node, g = pop()
+        if passed is not None:
+            passed[node] = passed[node] + g
+        x, dx, y = node._x, node._dx, node._y
+        if type(dx) is _Step:  # arrays
+            for each, flow in _pass_back(node, g):
+                if _receive(arrived, each, flow) == each._uses:
+                    push((each, arrived.pop(each)[0]))
             continue
         if y is not None:
-            if y._uses == 1:
-                push((y, g * node._dy))
+            slopes = (x, dx), (y, node._dy)
+        else:
+            slopes = zip(x, dx) if type(dx) is tuple else ((x, dx),)
+        for each, slope in slopes:  # the same for plain numbers, without calls
+            uses = each._uses
+            if uses == 1:
+                push((each, g * slope))
             else:
-                entry = arrived[y]
-                entry[0] += g * node._dy
-                entry[1] += 1
-                if entry[1] == y._uses:
-                    push((y, arrived.pop(y)[0]))
-        g *= node._dx
-        if x._uses == 1:
-            node = x
-            continue
-        entry = arrived[x]
-        entry[0] += g
-        entry[1] += 1
-        if entry[1] == x._uses:
-            push((x, arrived.pop(x)[0]))
-        if not stack:
-            return
-        node, g = pop()
+                entry = arrived[each]
+                entry[0] += g * slope
+                entry[1] = count = entry[1] + 1
+                if count == uses:
+                    push((each, arrived.pop(each)[0]))
+
+# %% ../nbs/06_flow.ipynb #f8531ae1
+def _in_order(*outputs):
+    "All nodes that lead to the outputs, each after its inputs."
+    order, seen, stack = {}, set(), [(node, False) for node in outputs]
+    while stack:
+        node, inputs_done = stack.pop()
+        if inputs_done:
+            order[node] = len(order)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((each, False) for each in reversed(node.inputs))
+        elif node not in order:
+            name = _name(node._operation)
+            raise ValueError(f"{name}: expected a graph without cycles, got a node "
+                             f"of shape {node.shape} that leads to itself")  # fmt: skip
+    return list(order)
+
+
+def _settle(arrived, passed):
+    "Pass on from nodes that still wait, each after all that use it."
+    waiting = [node for node in arrived if node._operation is not None]
+    for node in reversed(_in_order(*waiting)):
+        if node._operation is not None:
+            g, _ = arrived[node]
+            if passed is not None:
+                passed[node] = passed[node] + g
+            for each, flow in _pass_back(node, g):
+                _receive(arrived, each, flow)
+
+# %% ../nbs/06_flow.ipynb #94e8f81a
+def _sweep(output, seed, passed):
+    "What arrives at the leaves; `passed` gets the gradients of all other nodes."
+    arrived = defaultdict(lambda: [0.0, 0])
+    if output._operation is None:
+        _receive(arrived, output, seed)
+        return arrived
+    stack = [(output, seed)]
+    while stack:
+        _walk(stack, arrived, passed)
+        if stack:
+            _in_order(output)  # an error if it can't come to an end
+    _settle(arrived, passed)
+    return arrived
 
 # %% ../nbs/06_flow.ipynb #5e04a37a
 def _seed(output, seed):
@@ -589,21 +588,10 @@ def _seed(output, seed):
     seed = check_array(seed, "seed", output.shape, real=True)
     return float(seed) if output.shape == () else seed.astype(output._value.dtype)
 
-
-def _sweep(output, seed, keep):
-    "What arrives at the leaves; `keep` gets the gradients of the nodes passed."
-    arrived = defaultdict(lambda: [0.0, 0])
-    if output._operation is None:
-        arrived[output] = [seed, 1]
-    else:
-        _hurry(arrived, keep, output, seed)
-        _settle(arrived, keep)
-    return arrived
-
 # %% ../nbs/06_flow.ipynb #59602e28
-def _own(gradient):
-    "A gradient that belongs to whoever asked."
-    return gradient if type(gradient) is float else np.array(gradient)
+def _own(node, gradient):
+    "A node's gradient as an array that belongs to whoever asked, or a float."
+    return gradient if type(node._value) is float else np.full_like(node._value, gradient)
 
 
 def gradients(
@@ -646,10 +634,10 @@ def gradients(
     >>> found[y], found[x]
     (2.0, 12.0)
     """
-    keep: dict = {}
-    arrived = _sweep(output, _seed(output, seed), keep)
-    keep.update(arrived)
-    return {node: _own(entry[0]) for node, entry in keep.items()}
+    passed: dict = defaultdict(float)
+    arrived = _sweep(output, _seed(output, seed), passed)
+    found = {node: g for node, (g, _) in arrived.items()} | passed
+    return {node: _own(node, g) for node, g in found.items()}
 
 # %% ../nbs/06_flow.ipynb #3200a2d9
 def gradient(
@@ -699,20 +687,13 @@ def gradient(
     for i, node in enumerate(wanted):
         if not isinstance(node, Node):
             raise TypeError(f"nodes[{i}]: expected a node, got {type(node).__name__}")
-    leaves = all(node._operation is None for node in wanted)
-    keep: dict | None = None if leaves else {}
-    found = _sweep(output, _seed(output, seed), keep)
-    if keep is not None:
-        found.update(keep)
-    zero = [0.0]
-    flows = [_own(_or_zeros(node, found.get(node, zero)[0])) for node in wanted]
+    start = _seed(output, seed)
+    inner = any(node._operation is not None for node in wanted)
+    passed: dict | None = defaultdict(float) if inner else None
+    found = {node: g for node, (g, _) in _sweep(output, start, passed).items()}
+    found |= passed or {}
+    flows = [_own(node, found.get(node, 0.0)) for node in wanted]
     return flows[0] if single else flows
-
-
-def _or_zeros(node, flow):
-    "The flow, or as many zeros as the node has numbers if none came."
-    same = type(flow) is float and type(node._value) is not float
-    return np.zeros_like(node._value) if same else flow
 
 # %% ../nbs/06_flow.ipynb #bcdcce21
 def _power_by_base(z, x, y):
@@ -907,20 +888,6 @@ def softmax_loss(A: Node | ArrayLike, T: ArrayLike) -> Node | NDArray:
     return cross_entropy(A, T)
 
 # %% ../nbs/06_flow.ipynb #cced73ee
-def _in_order(output):
-    "All nodes that lead to the output, inputs before what uses them."
-    order, seen, stack = [], set(), [(output, False)]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((each, False) for each in reversed(node.inputs))
-    return order
-
-
 def _columns(output):
     "The nodes in columns, and a route for each wire through the columns it passes."
     order, column = _in_order(output), {}
@@ -945,8 +912,8 @@ def _columns(output):
     return columns, routes
 
 
-def _layout(output):
-    "A place for each node, and for each wire the places it goes through."
+def _layout(output, ratio):
+    "A place for each node and the stops of each wire, to fill a width : height `ratio`."
     columns, routes = _columns(output)
     beside = defaultdict(list)
     for route in routes:
@@ -962,12 +929,26 @@ def _layout(output):
             stops.sort(key=lambda stop: -height[stop])
             for i, stop in enumerate(stops):
                 height[stop] = (len(stops) - 1) / 2 - i
+    across, up = len(columns), max(len(stops) for stops in columns) - 1
+    dy = np.clip((2.4 * across / ratio - 1.8) / max(1, up), 2.4, 3.4)
+    dx = np.clip((dy * up + 1.8) * ratio / across, 2.4, 6.0)
     places = {
-        stop: (2.0 * x, 2.4 * height[stop])
+        stop: (dx * x, dy * height[stop])
         for x, stops in enumerate(columns)
         for stop in stops
     }
-    return places, routes
+    places["end"] = (dx * across, dy * height[output])
+    for route in routes:
+        each, node = route[0], route[-1]
+        same = [place for place, n in enumerate(node.inputs) if n is each]
+        if len(route) == 2 and len(same) > 1:  # wires side by side, as in x * x
+            bend = (node, same[sum((node, i, "bend") in places for i in same)], "bend")
+            shift = 0.5 * (len(same) - 1) - same.index(bend[1])
+            start, part = np.array(places[each]), 0.4 + 1e-6 * len(places)
+            place = start + part * (places[node] - start) + (0, 1.1 * shift)
+            places[bend] = tuple(place.tolist())
+            route.insert(1, bend)
+    return places, [*routes, [output, "end"]]
 
 # %% ../nbs/06_flow.ipynb #93349963
 _SIGNS = {
@@ -991,7 +972,7 @@ def _sign(node):
 def _text(value, digits=3):
     "A number, or the shape of an array."
     if type(value) is float:
-        return f"{value:.{digits}g}".replace("-", "−")
+        return f"{value + 0.0:.{digits}g}".replace("-", "−")  # 0.0, not −0.0
     return "×".join(map(str, value.shape))
 
 # %% ../nbs/06_flow.ipynb #78153994
@@ -1046,28 +1027,39 @@ def draw_flow(
     found = gradients(output, seed)
     if len(found) > 200:
         raise ValueError(f"output: expected at most 200 nodes, got {len(found)}")
-    places, routes = _layout(output)
+    paper = ax.get_window_extent()
+    places, routes = _layout(output, paper.width / paper.height)
     called = {node: name for name, node in (names or {}).items()}
-    end = (places[output][0] + 2.0, places[output][1])
     keys = {stop: f"n{i}" for i, stop in enumerate(places)}
-    nodes = {key: places[stop] for stop, key in keys.items()} | {"end": end}
-    labels = {key: _label(stop, called) for stop, key in keys.items()} | {"end": ""}
-    wires = [Wire(keys[route[-2]], keys[route[-1]]) for route in routes]
-    wires.append(Wire(keys[output], "end"))
-    draw_graph(ax, nodes, wires, labels=labels, radius=0.5)
+    labels = {key: _label(stop, called) for stop, key in keys.items()}
+    draw_graph(
+        ax,
+        {key: places[stop] for stop, key in keys.items()},
+        [Wire(keys[route[-2]], keys[route[-1]]) for route in routes],
+        labels=labels,
+        radius=_RADIUS,
+    )
     for route in routes:  # up to the last stop without a point
         ax.plot(*zip(*[places[stop] for stop in route[:-1]]), "-", color=palette.gray,
                 linewidth=1.1, zorder=1)  # fmt: skip
     flows = [flow for node in _in_order(output) if node.inputs
              for _, flow in _pass_back(node, found[node])]  # fmt: skip
-    for route, flow in zip(routes, flows):
-        _write(ax, places[route[0]], places[route[1]], route[0]._value, flow)
-    _write(ax, places[output], end, output._value, found[output])
+    paths = [np.array([places[stop] for stop in route]) for route in routes]
+    circles = [places[stop] for stop, key in keys.items() if labels[key]]
+    signs = ax.texts[:]
+    values = [_text(route[0]._value) for route in routes]
+    unit = _write(ax, paths, circles, values, [_text(g) for g in (*flows, found[output])])
+    for text in signs:  # into their circles
+        room = 1.8 * _RADIUS * unit / text.get_window_extent().width
+        text.set_fontsize(text.get_fontsize() * min(1, room))
     words = [
         f"{_label(node, called)} = {_text(node._value)} (gradient {_text(found[node])})"
         for node in _in_order(output)
     ]
     return ", ".join(words) + "."
+
+
+_RADIUS = 0.5
 
 
 def _label(stop, called):
@@ -1076,39 +1068,89 @@ def _label(stop, called):
         return ""
     return called.get(stop) or (_sign(stop) if stop.inputs else _text(stop._value))
 
+# %% ../nbs/06_flow.ipynb #f549d61f
+def _beside(path, part, size, side):
+    "A box beside a path at some part of its length: above it (side 1) or below (−1)."
+    steps = np.diff(path, axis=0)
+    lengths = np.hypot(*steps.T)
+    ends = np.cumsum(lengths)
+    i = np.searchsorted(ends[:-1], part * ends[-1])
+    unit = steps[i] / lengths[i]
+    point = path[i + 1] - (ends[i] - part * ends[-1]) * unit
+    up = side * np.array([-unit[1], unit[0]])
+    middle = point + up * (0.06 + np.abs(up) @ size / 2)
+    return np.array([middle - size / 2, middle + size / 2])
 
-def _write(ax, tail, head, value, flow):
-    "A value above a wire and the flow below it."
+
+def _cover(box, boxes, circles, points):
+    "How much of other texts, nodes and wires a box would cover."
+    low, high = np.maximum(box[0], boxes[:, 0]), np.minimum(box[1], boxes[:, 1])
+    texts = np.prod(np.maximum(high - low, 0), axis=1).sum()
+    apart = np.hypot(*(np.clip(circles, *box) - circles).T)
+    nodes = np.maximum(_RADIUS + 0.04 - apart, 0).sum()
+    wires = np.all((box[0] < points) & (points < box[1]), axis=1).mean()
+    return texts + nodes, wires
+
+
+def _place(paths, circles, sizes):
+    "A box for each text, above and below each path, and how much they cover."
+    parts = np.linspace(0.14, 0.86, 25)
+    points = np.concatenate([_points(path) for path in paths])
+    boxes, covered = np.empty((0, 2, 2)), 0.0
+    for i, (size, side) in enumerate(sizes):
+        path, wish = paths[i // 2], 0.5
+        tries = [_beside(path, part, size, side)
+                 for part in sorted(parts, key=lambda part: abs(part - wish))]  # fmt: skip
+        costs = [_cover(box, boxes, circles, points) for box in tries]
+        best = min(range(len(tries)), key=lambda k: costs[k])
+        boxes, covered = np.append(boxes, [tries[best]], axis=0), covered + costs[best][0]
+    return boxes, covered
+
+
+def _points(path):
+    "Many points of a path."
+    at = np.linspace(0, len(path) - 1, 40 * len(path))
+    return np.stack([np.interp(at, range(len(path)), each) for each in path.T], axis=1)
+
+
+def _write(ax, paths, circles, values, flows):
+    "A value above each wire and the flow below it; the length of 1 on the paper."
     from dlnbook.figures import palette
 
-    step = np.subtract(head, tail)
-    unit = step / np.hypot(*step)
-    t = 0.47 - 0.05 * np.sign(step[1]) if step[1] else 0.5  # not where wires cross
-    up, middle = 0.08 * np.array([-unit[1], unit[0]]), tail + t * step
-    turn = np.degrees(np.arctan2(unit[1], unit[0]))
-    style = dict(ha="center", fontsize=8.5, zorder=5)
-    style |= dict(rotation=turn, rotation_mode="anchor")
-    ax.text(*(middle + up), _text(value), va="bottom", color=palette.forward, **style)
-    style |= dict(style="italic", color=palette.gradient)
-    ax.text(*(middle - up), _text(flow), va="top", **style)
+    style = dict(ha="center", va="center", zorder=5, in_layout=False)
+    texts = []
+    for value, flow in zip(values, flows):
+        texts.append(ax.text(0, 0, value, color=palette.forward, **style))
+        texts.append(ax.text(0, 0, flow, color=palette.gradient, style="italic", **style))
+    ax.set_ylim(*np.add(ax.get_ylim(), (-0.4, 0.4)))
+    ax.figure.draw_without_rendering()  # now lengths on paper are known
+    unit = np.diff(ax.transData.transform([(0, 0), (1, 0)]), axis=0)[0, 0]
+    for fontsize in (9, 8, 7, 6):
+        sizes = []
+        for i, text in enumerate(texts):
+            text.set_fontsize(fontsize)
+            extent = text.get_window_extent()
+            size = np.array([extent.width, extent.height]) / unit
+            sizes.append((size, 1 - 2 * (i % 2)))
+        boxes, covered = _place(paths, np.array(circles), sizes)
+        if not covered:
+            break
+    for text, box in zip(texts, boxes):
+        text.set_position(box.mean(axis=0))
+    return unit
 
 # %% ../nbs/06_flow.ipynb #f3dc0759
-def _values(row):
-    "The numbers in a row of nodes and numbers, and whether all are nodes."
-    try:
-        return [node._value for node in row], True
-    except AttributeError:
-        row = [n._value if isinstance(n, Node) else _number(n, "dot") for n in row]
-        return row, False
-
-
-def dot(x: Sequence[Node | float], y: Sequence[Node | float]) -> Node:
+def dot(
+    x: Sequence[Node | float], y: Sequence[Node | float], start: Node | float = 0.0
+) -> Node:
     """The sum of products of two rows of single numbers, as one node.
 
     Parameters
     ----------
     x, y : sequence of Node or float
         As many in the one as in the other; each node holds one number.
+    start : Node or float, optional
+        What the products are added to, such as a bias.
 
     Returns
     -------
@@ -1119,7 +1161,7 @@ def dot(x: Sequence[Node | float], y: Sequence[Node | float]) -> Node:
     TypeError
         If one of them is neither number nor node, or none is a node.
     ValueError
-        If the two differ in length, or a node holds an array.
+        If `x` and `y` differ in length, or a node holds an array.
 
     Notes
     -----
@@ -1128,17 +1170,28 @@ def dot(x: Sequence[Node | float], y: Sequence[Node | float]) -> Node:
     Examples
     --------
     >>> w, x = [Node(2.0), Node(3.0)], [1.0, -1.0]
-    >>> z = dot(w, x)
-    >>> z, gradient(z, w)
-    (Node(-1.0), [1.0, -1.0])
+    >>> b = Node(0.5)
+    >>> z = dot(w, x, b)
+    >>> z, gradient(z, [*w, b])
+    (Node(-0.5), [1.0, -1.0, 1.0])
     """
     if len(x) != len(y):
         raise ValueError(f"y: expected {len(x)} numbers, as many as in x, got {len(y)}")
-    (xs, all_x), (ys, all_y) = _values(x), _values(y)
-    value, nodes, slopes = sum(map(operator.mul, xs, ys)), (*x, *y), (*ys, *xs)
+    if isinstance(start, Node):
+        nodes, first, last = (*x, *y, start), start._value, (1.0,)
+    else:
+        nodes, first, last = (*x, *y), _number(start, "dot"), ()
+    numbers = False
+    try:
+        xs, ys = [n._value for n in x], [n._value for n in y]
+    except AttributeError:
+        numbers = True
+        values = [n._value if isinstance(n, Node) else _number(n, "dot") for n in nodes]
+        xs, ys = values[: len(x)], values[len(x) : 2 * len(x)]
+    value, slopes = sum(map(operator.mul, xs, ys), first), (*ys, *xs, *last)
     if type(value) is not float:
         raise ValueError("dot: expected single numbers, got an array or nothing")
-    if not (all_x and all_y):
+    if numbers:  # nothing flows to them
         slopes = tuple([s for n, s in zip(nodes, slopes) if isinstance(n, Node)])
         nodes = tuple([n for n in nodes if isinstance(n, Node)])
         if not nodes:

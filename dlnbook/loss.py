@@ -343,11 +343,11 @@ def hidden_scores(
 
     Parameters
     ----------
-    W1 : array_like of float or complex, shape (P, N)
+    W1 : array_like of float or complex, shape (P_1, N)
         Weights from the inputs to the hidden nodes.
-    b1 : array_like of float or complex, shape (P,)
+    b1 : array_like of float or complex, shape (P_1,)
         Biases of the hidden nodes.
-    W2 : array_like of float or complex, shape (K, P)
+    W2 : array_like of float or complex, shape (K, P_1)
         Weights from the hidden nodes to the classes.
     b2 : array_like of float or complex, shape (K,)
         Biases of the classes.
@@ -380,12 +380,12 @@ def hidden_scores(
     [[49.0, 99.0]]
     """
     f = check_function(f, "f")
-    W1 = check_array(W1, "W1", ("P", "N"))
+    W1 = check_array(W1, "W1", ("P_1", "N"))
     b1 = check_array(b1, "b1", (W1.shape[0],))
     W2 = check_array(W2, "W2", ("K", W1.shape[0]))
     b2 = check_array(b2, "b2", (W2.shape[0],))
     X = check_array(X, "X", ("M", W1.shape[1]))
-    Z = f(X @ W1.T + b1)  # (M, P)
+    Z = f(X @ W1.T + b1)  # (M, P_1)
     return Z @ W2.T + b2  # (M, K)
 
 # %% ../nbs/02_loss.ipynb #6c98ec18

@@ -370,7 +370,7 @@ SINGLE = [
     (LINEAR, "b", np.ones((3, 1)), ValueError, "(3,)", "(3, 1)"),
     ([*LINEAR, loss.hidden_scores], "X", np.ones((2, 3)), ValueError, "(M, 2)", "(2, 3)"),
     ([*LINEAR, loss.hidden_scores], "X", np.ones(2), ValueError, "(M, 2)", "(2,)"),
-    ([loss.hidden_scores], "W1", np.ones(3), ValueError, "(P, N)", "(3,)"),
+    ([loss.hidden_scores], "W1", np.ones(3), ValueError, "(P_1, N)", "(3,)"),
     ([loss.hidden_scores], "b1", np.ones(2), ValueError, "(3,)", "(2,)"),
     ([loss.hidden_scores], "W2", np.ones((2, 2)), ValueError, "(K, 3)", "(2, 2)"),
     ([loss.hidden_scores], "b2", np.ones(3), ValueError, "(2,)", "(3,)"),

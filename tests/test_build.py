@@ -18,18 +18,25 @@ from copies import project
 # base <- middle <- through: what a notebook imports; the others import a part of the library or nothing at all
 BOOK = {
     "base": ["#| default_exp base", "#| export\ndef value() -> int:\n    'A number.'\n    return 41"],
-    "middle": ["#| default_exp middle", "#| export\nfrom dlnbook.base import value\n\n\ndef twice() -> int:\n    'Twice the number.'\n    return 2 * value()"],
+    "middle": [
+        "#| default_exp middle",
+        "#| export\nfrom dlnbook.base import value\n\n\ndef twice() -> int:\n    'Twice the number.'\n    return 2 * value()",
+    ],
     "direct": ["from dlnbook.base import value\nprint('the value is', value())"],
     "through": ["import dlnbook.middle\nprint('twice the value is', dlnbook.middle.twice())"],
     "data": ["from dlnbook.data import digits\nprint(len(digits()[0]), 'digits')"],
+    "sizes": ["from dlnbook.page import sized\nprint('the size is', sized(full='large', book='medium', live='small'))"],
     "alone": ["print(6 * 7)"],
 }
 REFERENCE = """
+(cell-dlnbook.figures.shade)=
 ```{eval-rst}
 .. automodule:: dlnbook.base
    :members:
 .. automodule:: dlnbook.middle
    :members:
+.. automodule:: dlnbook.figures
+   :members: shade
 ```
 """
 
@@ -42,7 +49,7 @@ class Book:
         for name in (".venv", "node_modules"):
             (folder / name).symlink_to(ROOT / name)
         for path in (folder / "nbs").glob("*.ipynb"):
-            if path.stem != "tools_front":  # the package's own file is exported by every build
+            if path.stem not in ("tools_front", "tools_figures"):  # these two are exported, but have no page
                 path.unlink()
         (folder / "index.md").write_text("# A small book\n" + REFERENCE if "base" in pages else "# A small book\n")
         self.pages = []
@@ -50,8 +57,9 @@ class Book:
             self.add(name, cells)
 
     def add(self, name, cells):
-        "Write a notebook, given its cells (markdown ones begin with a title or a formula), and list it in the contents."
-        cells = [nbformat.v4.new_markdown_cell(cell) if cell[0] in "#$" and cell[1] != "|" else nbformat.v4.new_code_cell(cell) for cell in cells]
+        "Write a notebook with these cells (a formula is markdown, all else is code), and list it in the contents."
+        new = {True: nbformat.v4.new_markdown_cell, False: nbformat.v4.new_code_cell}
+        cells = [new[cell.startswith("$$")](cell) for cell in cells]
         title = nbformat.v4.new_markdown_cell(f"# The page {name}")
         note = nbformat.v4.new_code_cell(f"with open('../runs.txt', 'a') as file:\n    print('{name}', file=file)")
         nbformat.write(nbformat.v4.new_notebook(cells=[title, note, *cells]), self.folder / "nbs" / f"{name}.ipynb")
@@ -78,11 +86,11 @@ class Book:
             for name in pages:
                 self.remove(name)
 
-    def build(self):
+    def build(self, size="book"):
         "Build; return the exit code, what was printed (without colors) and which notebooks were executed."
         runs = self.folder / "runs.txt"
         runs.write_text("")
-        environment = os.environ | {"PYTHONPATH": str(self.folder), "NO_COLOR": "1"}
+        environment = os.environ | {"PYTHONPATH": str(self.folder), "DLNBOOK_SIZE": size, "NO_COLOR": "1"}
         command = [str(self.folder / ".venv" / "bin" / "python"), "-m", "book.build"]
         done = subprocess.run(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return done.returncode, re.sub(r"\x1b\[[\d;]*m", "", done.stdout), sorted(runs.read_text().split())
@@ -134,11 +142,17 @@ def test_what_depends_on_a_change_is_executed_again_and_nothing_else(tmp_path):
     assert book.site() == before
 
     book.change("nbs/base.ipynb", "return 41", "return 43")
+    book.change("nbs/tools_figures.ipynb", "A colormap from transparent to", "Shades from transparent to")
     code, printed, executed = book.build()
     assert code == 0, printed
     assert executed == ["base", "direct", "middle", "through"], "the library has changed"
     assert "the value is 43" in book.page("direct") and "twice the value is 86" in book.page("through")
     assert "return 43" in (book.folder / "dlnbook" / "base.py").read_text()
+    assert "Shades from transparent to" in (book.folder / "_build" / "html" / "index.html").read_text(), "the reference is old"
+
+    code, printed, executed = book.build(size="full")
+    assert code == 0, printed
+    assert "the size is large" in book.page("sizes"), "the size has changed"
 
     with (book.folder / "requirements.lock").open("a") as file:
         print("# another package", file=file)

@@ -10,9 +10,11 @@ import weakref
 
 import autograd
 import autograd.numpy as anp
+import nbformat
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -237,34 +239,156 @@ def test_dtypes_and_ownership(dtype):
 # Ties and kinks
 
 
-def test_ties_and_kinks_as_the_table_says():
-    def pair(f):
-        x, y = Node(1.0), Node(1.0)
-        return gradient(f(x, y), [x, y])
-
-    def torch_pair(f):
-        x, y = (torch.tensor(1.0, requires_grad=True) for _ in "xy")
-        f(x, y).backward()
-        return [x.grad.item(), y.grad.item()]
-
-    assert pair(np.maximum) == torch_pair(torch.maximum) == [0.5, 0.5]
-    assert pair(np.minimum) == torch_pair(torch.minimum) == [0.5, 0.5]
-    at = Node(0.0)
-    zero = torch.tensor(0.0, requires_grad=True)
-    assert gradient(relu(at), at) == torch.autograd.grad(torch.relu(zero), zero)[0] == 0
-    assert gradient(np.maximum(at, 0), at) == torch.autograd.grad(torch.maximum(zero, torch.tensor(0.0)), zero)[0] == 0.5
-    assert gradient(np.abs(at), at) == torch.autograd.grad(torch.abs(zero), zero)[0] == 0
-    assert torch.autograd.grad(torch.clamp(zero, min=0), zero)[0] == 1
-    two = torch.tensor([1.0, 1.0], requires_grad=True)
-    assert torch.autograd.grad(two.max(), two)[0].tolist() == [0.5, 0.5]
-    assert torch.autograd.grad(two.max(0).values, two)[0].tolist() == [1, 0]
+def by_the_libraries():
+    "The chapter's table of ties and kinks, asked of each library; functions that one doesn't have are left out."
     import jax
     import jax.numpy as jnp
+    from micrograd.engine import Value
 
-    assert [float(g) for g in jax.grad(jnp.maximum, (0, 1))(1.0, 1.0)] == [0.5, 0.5]
-    assert jax.grad(jax.nn.relu)(0.0) == 0 and jax.grad(jnp.abs)(0.0) == 1 and jax.grad(lambda x: jnp.clip(x, 0))(0.0) == 0.5
-    assert autograd.grad(lambda x: anp.maximum(x, 0.0))(0.0) == 0.5 and autograd.grad(anp.abs)(0.0) == 0
+    def ask_torch(f, *at):
+        tensors = [torch.tensor(each, dtype=torch.float64, requires_grad=True) for each in at]
+        return [g.numpy() for g in torch.autograd.grad(f(*tensors), tensors)]
+
+    def ask_micrograd(f, at):
+        x = Value(at)
+        f(x).backward()
+        return [x.grad]
+
+    def ask_us(f, *at):
+        nodes = [Node(each) for each in at]
+        return gradient(f(*nodes), nodes)
+
+    def by_grad(grad):
+        return lambda f, *at: [grad(f, i)(*map(np.array, at)) for i in range(len(at))]
+
+    ask_jax, ask_autograd = by_grad(jax.grad), by_grad(autograd.grad)
+    nil, two = torch.tensor(0.0, dtype=torch.float64), [1.0, 1.0]
+    return {
+        "maximum(x, y)": [
+            [ask_torch(torch.maximum, 1.0, 1.0)], [ask_jax(jnp.maximum, 1.0, 1.0)], [ask_autograd(anp.maximum, 1.0, 1.0)], [], [ask_us(np.maximum, 1.0, 1.0)],
+        ],
+        "largest": [
+            [ask_torch(torch.max, two), ask_torch(lambda x: x.max(0).values, two)], [ask_jax(jnp.max, two), ask_jax(lambda x: jnp.max(x, axis=0), two)],
+            [ask_autograd(anp.max, two), ask_autograd(lambda x: anp.max(x, axis=0), two)], [], [],
+        ],
+        "relu": [[ask_torch(torch.relu, 0.0)], [ask_jax(jax.nn.relu, 0.0)], [], [ask_micrograd(Value.relu, 0.0)], [ask_us(relu, 0.0)]],
+        "maximum(x, 0)": [
+            [ask_torch(lambda x: torch.maximum(x, nil), 0.0)], [ask_jax(lambda x: jnp.maximum(x, 0.0), 0.0)],
+            [ask_autograd(lambda x: anp.maximum(x, 0.0), 0.0)], [], [ask_us(lambda x: np.maximum(x, 0), 0.0)],
+        ],
+        "clamp": [
+            [ask_torch(lambda x: torch.clamp(x, min=0), 0.0)], [ask_jax(lambda x: jnp.clip(x, 0.0), 0.0)],
+            [ask_autograd(lambda x: anp.clip(x, 0.0, np.inf), 0.0)], [], [],
+        ],
+        "abs": [[ask_torch(torch.abs, 0.0)], [ask_jax(jnp.abs, 0.0)], [ask_autograd(anp.abs, 0.0)], [], [ask_us(np.abs, 0.0)]],
+    }  # fmt: skip
+
+
+def test_ties_and_kinks_as_the_table_says():
+    from importlib.metadata import version
+
+    text = next(cell.source for cell in nbformat.read(ROOT / "nbs/06_flow.ipynb", 4).cells if "or at the kink |" in cell.source)
+    head, _, *rows = [[part.strip() for part in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    assert [f"{name} {version(name).rsplit('.', 1)[0]}" for name in ("torch", "jax", "autograd", "micrograd")] == head[1:5]
+    found = by_the_libraries()
+    assert len(rows) == len(found)
+    for (what, *said), (name, asked) in zip(rows, found.items()):
+        assert name.split("(")[0] in what
+        for cell, answers in zip(said, asked, strict=True):
+            words = []
+            for answer in answers:
+                numbers = np.concatenate([np.ravel(g) for g in answer])
+                words.append(", ".join({0.0: "0", 0.5: "½", 1.0: "1"}[float(g)] for g in numbers))
+            assert cell == ("; along an axis ".join(dict.fromkeys(words)) or "–"), (what, cell, words)
+    at = Node(0.0)
     assert gradient(Node(0.0) ** 2, at) == 0 and gradient(at**0, at) == 0 and gradient(at**2, at) == 0
+    x = Node(1.0)
+    assert gradient(np.minimum(x, Node(1.0)), x) == 0.5
+
+
+# The drawing
+
+
+def small_network(x, u):
+    leaves = {"y": Node(1.0), "x": Node(x), "u": Node(u), "b": Node(-3.0)}
+    s, m = leaves["x"] + leaves["y"], np.maximum(leaves["x"], leaves["u"])
+    return sigmoid(0.5 * (s * m) + leaves["b"]), leaves
+
+
+def twice_and_crossing():
+    x, y = Node(2.0), Node(3.0)
+    m = np.maximum(x, y)
+    return (x * y + m) * x - np.tanh(m) / 2, {"x": x, "y": y}
+
+
+def classifier():
+    X, W, b = Node(np.ones((4, 3))), Node(np.ones((2, 3))), Node(np.zeros(2))
+    return softmax_loss(X @ W.T + b, np.eye(2)[[0, 1, 0, 1]]).mean(), {"X": X, "W": W, "b": b}
+
+
+def side_by_side():
+    x = Node(3.0)
+    return x * x, {"x": x}
+
+
+def skips(depth):
+    z = x = Node(-1.0)
+    for _ in range(depth):
+        z = z + sigmoid(z)
+    return z, {"x": x}
+
+
+def neuron():
+    w, x = [Node(v) for v in (0.1, -0.22, 0.345)], [Node(v) for v in (1.0, 2.0, 3.0)]
+    return relu(dot(w, x) + 0.5) * dot(w, w), {f"w{i}": each for i, each in enumerate(w)}
+
+
+def long_numbers():
+    x, y = Node(1.2345), Node(-0.004567)
+    a, b = x * y, x - y
+    return np.exp(a / b) * a + b, {"x": x, "y": y}
+
+
+DRAWN = {
+    **{f"network {x} {u}": (lambda x=x, u=u: small_network(x, u), 2.7) for x in (0.0, 1.0, 1.5, 2.0, 3.0) for u in (0.5, 1.5, 2.0, 2.5)},
+    "crossing": (twice_and_crossing, 3.0), "arrays": (classifier, 2.2), "x * x": (side_by_side, 1.5), "long numbers": (long_numbers, 3.0),
+    "skips": (lambda: skips(3), 2.5), "two skips": (lambda: skips(2), 2.0), "neuron": (neuron, 5.0), "one node": (lambda: (Node(3.0), {}), 1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DRAWN)
+def test_the_texts_of_a_drawing_keep_clear_of_each_other_and_of_nodes(case):
+    from matplotlib.patches import Circle
+
+    from dlnbook.figures import figure
+
+    build, height = DRAWN[case]
+    output, names = build()
+
+    @figure(width=5.2, height=height)
+    def drawing(ax):
+        words = flow.draw_flow(ax, output, names)
+        ax.figure.draw_without_rendering()
+        circles = [patch.get_window_extent() for patch in ax.patches if isinstance(patch, Circle)]
+        texts = {text: text.get_window_extent() for text in ax.texts if text.get_text()}
+        inside = [text for text, box in texts.items() if any(c.contains((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for c in circles)]
+        assert len(inside) == len(circles) == len(flow._in_order(output))
+        beside = [text for text in texts if text not in inside]
+        assert len(beside) == 2 * (1 + sum(len(node.inputs) for node in flow._in_order(output)))
+        for i, one in enumerate(texts):
+            for other in list(texts)[:i]:
+                assert not texts[one].overlaps(texts[other]), (one.get_text(), other.get_text())
+        for text in beside:
+            box = texts[text]
+            for c in circles:
+                x, y = (c.x0 + c.x1) / 2, (c.y0 + c.y1) / 2
+                apart = np.hypot(np.clip(x, box.x0, box.x1) - x, np.clip(y, box.y0, box.y1) - y)
+                assert apart >= 0.99 * c.width / 2, text.get_text()
+        for text in inside:
+            assert any(texts[text].width < c.width and texts[text].height < 1.3 * c.height for c in circles)
+        return words
+
+    assert drawing().alt.count("gradient") == len(flow._in_order(output))
 
 
 # Depth, memory, threads
@@ -385,6 +509,44 @@ def test_asking_twice_and_for_nodes_inside():
     assert gradient(y, y) == 1 and gradient(y, x).tolist() == [0, 0]
 
 
+def test_operators_from_either_side_and_integers():
+    x, A = Node(3.0), np.arange(6).reshape(2, 3)  # integers are promoted
+    M = Node(A)
+    assert M.value.dtype == "float64" and (M * np.array([1, 2, 3])).value.dtype == "float64"
+    for value, at, node in ((2 + x, 1, x), (2 - x, -1, x), (2 * x, 2, x), (6 / x, -2 / 3, x), (2**x, 8 * np.log(2), x), (+(-x) * True, -1, x)):
+        assert abs(gradient(value, node) - at) < 1e-15
+    assert gradient(np.sum(np.ones((4, 2)) @ M), M).tolist() == [[4, 4, 4], [4, 4, 4]]
+    assert gradient((M.T @ M).sum(), M).tolist() == (2 * A.sum(axis=1, keepdims=True) + 0 * A).tolist()
+    for half in (np.float16, np.int32, np.uint8, bool):
+        assert Node(np.ones(3, half)).value.dtype == "float64"
+
+
+def test_dot_is_a_sum_of_products():
+    rng = np.random.default_rng(0)
+    w, x = [Node(v) for v in rng.normal(size=5)], [Node(v) for v in rng.normal(size=5)]
+    for other in (x, [1.0, 2, np.float64(3), 4, x[0]], w):
+        made, single = dot(w, other), sum(a * b for a, b in zip(w, other))
+        assert abs(made.value - single.value) < 1e-14
+        np.testing.assert_allclose(gradient(made * made, [*w, *x]), gradient(single * single, [*w, *x]), rtol=1e-13)
+    for b in (Node(0.5), w[0], 2, np.float64(0.5)):
+        made, single = dot(w, x, b), sum((p * q for p, q in zip(w, x)), b)
+        assert made.value == single.value
+        leaves = [*w, *x, *([b] if isinstance(b, Node) else [])]
+        np.testing.assert_allclose(gradient(made * made, leaves), gradient(single * single, leaves), rtol=1e-13)
+
+
+@pytest.mark.parametrize("engine", ["dot", "node for node"])
+def test_the_step_of_the_benchmark_is_micrograds(engine):
+    from sklearn.datasets import make_moons
+
+    from benchmarks.flow import demo, near
+
+    X, y = make_moons(n_samples=20, noise=0.1, random_state=1337)
+    data = {"X": X.tolist(), "y": (2 * y - 1).tolist()}
+    ours, theirs = demo(engine, "on", data, 1), demo("micrograd", "on", data, 1)
+    assert near(ours["losses"], theirs["losses"], 1e-12) and near(ours["gradient"], theirs["gradient"], 1e-12)
+
+
 # Bad input
 
 
@@ -442,6 +604,8 @@ BAD = {
     "dot of arrays": (lambda: dot([M], [M]), ValueError, "dot: "),
     "dot of numbers": (lambda: dot([1.0], [2.0]), TypeError, "dot: "),
     "dot of text": (lambda: dot([x], ["2"]), TypeError, "dot: "),
+    "dot with a start of text": (lambda: dot([x], [x], "2"), TypeError, "dot: "),
+    "dot with an array": (lambda: dot([x], [x], M), ValueError, "dot: "),
     "rule": (lambda: rule("x")(np.exp2), TypeError, r"derivatives\[0\]: "),
     "route": (lambda: route(1.0), TypeError, r"flows\[0\]: "),
     "no function": (lambda: rule(1.0)(3), TypeError, "function: "),
@@ -472,8 +636,19 @@ def test_a_cycle_made_by_force_is_found():
     z = b * 2
     a._x, a._uses = (b,), 5  # a is used by b, and now b by a
     b._uses += 1
-    with pytest.raises(ValueError, match="cycle"):
+    with pytest.raises(ValueError, match=r"exp: .*cycles.*\(\)"):
         gradient(z, a)
+    x = np.exp(Node(0.0))
+    z = np.exp(x)
+    x._x = (z,)  # the counts of uses say nothing about it: round and round
+    for ask in (lambda: gradient(z * 2, x), lambda: flow._in_order(z * 2)):
+        with pytest.raises(ValueError, match=r"exp: .*cycles.*\(\)"):
+            ask()
+    s = 2 * Node(1.0)
+    t = s * 3
+    s._x = t  # the same with plain numbers
+    with pytest.raises(ValueError, match="multiply: .*cycles"):
+        gradient(t + t, s)
 
 
 def test_teaching_a_function_and_numbers_stay_numbers():

@@ -1,0 +1,196 @@
+"""The experiments of the chapter on initialization at full size.
+
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.initialization
+
+Takes about five minutes on one core and keeps results/initialization.json, which the chapter shows. In it, epochs or
+steps of null were not enough within the limit, and −1 stands for a loss that became infinite. A digest of this file and
+of dlnbook/initialization.py, without comments and docstrings, is kept too; a test compares it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import math
+import os
+import platform
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+from dlnbook.data import digits, split
+from dlnbook.descent import batches
+from dlnbook.initialization import expected_spread, glorot, he, lecun, measured_spread, orthogonal, scaled
+from dlnbook.network import Network, forward
+from dlnbook.workspace import Workspace
+
+HERE = Path(__file__).resolve()
+PLACE = HERE.parent / "results" / "initialization.json"
+ETA, HALF = 0.1, math.log(10) / 2
+
+RECIPE: dict[str, Any] = {
+    "data": "digits, 1438 for training by split(rng=default_rng(0)), inputs from 0 to 1; float64",
+    "training": "plain steps on shuffled batches until an epoch's mean loss is below ½ ln 10; weights c times He's normal ones",
+    "spread": {"what": "64-100×20-10, first 25 digits: measured over expected mean square, mean and 95 % half interval", "seeds": 400},
+    "plateau": {"what": "64-30×R-10, ReLU, η 0.1, batches of 32: epochs by R and c", "seeds": 8, "most": 1000,
+                "scales": {1: [0.7, 0.35, 0.18, 0.09, 0.045], 2: [0.7, 0.35, 0.18, 0.09, 0.045], 3: [0.7, 0.35, 0.18, 0.09], 4: [0.7, 0.35, 0.2, 0.14]}},
+    "map": {"what": "64-30×8-10, ReLU, batches of 32: epochs by c and η", "seeds": 3, "most": 60,
+            "scales": [2.0, 1.5, 1.2, 1.0, 0.85, 0.7, 0.5, 0.35], "etas": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]},
+    "batch": {"what": "64-30×8-10, ReLU, c ½: steps by η and batch size; alive: nodes on for some digit in the layer that has fewest",
+              "seeds": 5, "most": 4000, "sizes": [8, 32, 128, 512], "etas": [0.1, 0.3]},
+    "batch_tanh": "the same with tanh and ½ LeCun, η 0.1, batches of 8",
+    "depth": {"what": "64-64×R-10, ReLU, batches of 32: epochs by start, R and η", "seeds": 3, "most": 30,
+              "R": [4, 16, 30], "etas": [0.01, 0.03, 0.1]},
+}  # fmt: skip
+
+
+def data():
+    "The training digits."
+    X, y = digits()
+    return split(X, y, rng=np.random.default_rng(0))[:2]
+
+
+def shrunk(start, c):
+    "An initializer times c."
+    return lambda fan_out, fan_in, rng: c * start(fan_out, fan_in, rng)
+
+
+def train(X, y, network, batch_size, eta, seed, most_epochs=math.inf, most_steps=math.inf):
+    "Epochs and steps until an epoch's mean loss is below ½ ln 10: None if they are not enough, −1 if the loss blew up."
+    rng, workspace = np.random.default_rng([seed, 1]), Workspace(network, batch_size)
+    epochs = steps = 0
+    with np.errstate(all="ignore"):
+        while epochs < most_epochs and steps < most_steps:
+            total = 0.0
+            for rows in batches(len(X), batch_size, rng):
+                total += len(rows) * workspace.step(X, y, rows, eta)
+                steps += 1
+                if not math.isfinite(total):
+                    return -1, -1
+            epochs += 1
+            if total / len(X) < HALF:
+                return epochs, steps
+    return None, None
+
+
+def spread(X, y):
+    "Measured over expected at the far ends: forward, backward, and backward with random errors."
+    X, y = X[:25], y[:25]
+    widths, seeds = (64,) + (100,) * 20 + (10,), RECIPE["spread"]["seeds"]
+    starts = {
+        "He, ReLU": (he, lambda o, i: 2 / i, "relu"),
+        "fixed, ReLU": (scaled(1.1 * math.sqrt(0.02)), lambda o, i: 0.0242, "relu"),
+        "LeCun, tanh": (lecun, lambda o, i: 1 / i, "tanh"),
+    }
+    found = {}
+    for name, (start, variance, activation) in starts.items():
+        forth, back, top, random = np.zeros((4, seeds))
+        for s in range(seeds):
+            network = Network(widths, activation, rng=np.random.default_rng(s), initialize=start)
+            q, d = measured_spread(network, X, y)
+            forth[s], back[s], top[s] = q[-1], d[1], d[-1]
+            A, _ = forward(network.W, network.b, X, activation)
+            D = np.random.default_rng([s, 2]).standard_normal((len(X), 10))
+            for r in range(20, 0, -1):
+                D = network.activations[0].df(A[r]) * (D @ network.W[r + 1])
+            random[s] = (D**2).mean()
+        q, d = expected_spread(widths, variance, activation, inputs=float((X**2).mean()))
+        ratios = {"q": forth / q[-1], "d": back / (d[1] * top.mean()), "random": random / d[1]}
+        found[name] = {way: [ratio.mean(), 1.96 * ratio.std(ddof=1) / math.sqrt(seeds)] for way, ratio in ratios.items()}
+    return found
+
+
+def plateau(X, y):
+    "Epochs by number of hidden layers and scale."
+    return {R: {c: [train(X, y, deep(R, 30, shrunk(he, c), seed), 32, ETA, seed, RECIPE["plateau"]["most"])[0]
+                    for seed in range(RECIPE["plateau"]["seeds"])] for c in scales}
+            for R, scales in RECIPE["plateau"]["scales"].items()}  # fmt: skip
+
+
+def deep(R, width, start, seed, activation="relu"):
+    "A network for the digits."
+    return Network((64,) + (width,) * R + (10,), activation, rng=np.random.default_rng(seed), initialize=start)
+
+
+def rescue(X, y):
+    "Epochs by scale and learning rate."
+    recipe = RECIPE["map"]
+    epochs = [[[train(X, y, deep(8, 30, shrunk(he, c), seed), 32, eta, seed, recipe["most"])[0]
+                for seed in range(recipe["seeds"])] for eta in recipe["etas"]] for c in recipe["scales"]]  # fmt: skip
+    return {"scales": recipe["scales"], "etas": recipe["etas"], "epochs": epochs}
+
+
+def by_batch(X, y, start, activation, size, eta):
+    "Steps for each seed, and how many nodes are alive afterwards."
+    runs = []
+    for seed in range(RECIPE["batch"]["seeds"]):
+        network = deep(8, 30, shrunk(start, 0.5), seed, activation)
+        _, steps = train(X, y, network, size, eta, seed, most_steps=RECIPE["batch"]["most"])
+        A, _ = forward(network.W, network.b, X, activation)
+        runs.append({"steps": steps, "alive": min(int((a > 0).any(axis=0).sum()) for a in A[1:-1])})
+    return runs
+
+
+def depth(X, y):
+    "Epochs by start, number of hidden layers and learning rate."
+    recipe = RECIPE["depth"]
+    starts = {"he": he, "lecun": lecun, "glorot": glorot, "orthogonal": partial(orthogonal, gain=math.sqrt(2))}
+    return {name: {R: {eta: [train(X, y, deep(R, 64, start, seed), 32, eta, seed, recipe["most"])[0]
+                             for seed in range(recipe["seeds"])] for eta in recipe["etas"]} for R in recipe["R"]}
+            for name, start in starts.items()}  # fmt: skip
+
+
+def digest() -> str:
+    "A digest of the code that decides the numbers, the same under all versions of Python."
+    total = hashlib.sha256()
+    for path in (HERE, HERE.parent.parent / "dlnbook" / "initialization.py"):
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        for node in ast.walk(ast.parse(text)):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+                for i in range(body[0].lineno - 1, body[0].end_lineno):
+                    lines[i] = ""
+        kept = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        total.update("\n".join(kept).encode() + b"\0")
+    return total.hexdigest()[:16]
+
+
+def main() -> None:
+    "Run everything, say how long each part takes, keep the results."
+    X, y = data()
+    batch = RECIPE["batch"]
+    parts = {
+        "spread": lambda: spread(X, y),
+        "plateau": lambda: plateau(X, y),
+        "map": lambda: rescue(X, y),
+        "batch": lambda: {eta: {size: by_batch(X, y, he, "relu", size, eta) for size in batch["sizes"]} for eta in batch["etas"]},
+        "batch_tanh": lambda: by_batch(X, y, lecun, "tanh", 8, 0.1),
+        "depth": lambda: depth(X, y),
+    }
+    results, seconds = {}, {}
+    for name, part in parts.items():
+        start = time.perf_counter()
+        results[name] = part()
+        seconds[name] = round(time.perf_counter() - start, 1)
+        print(f"{name}: {seconds[name]} s", flush=True)
+    kept = {
+        "recipe": RECIPE, "digest": digest(), "seconds": seconds,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        "machine": {"processor": platform.processor() or platform.machine(), "threads": os.environ.get("OPENBLAS_NUM_THREADS")},
+        "results": results,
+    }  # fmt: skip
+    new = PLACE.with_suffix(".new")
+    new.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    new.replace(PLACE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,964 @@
+"The complete training algorithm: beside PyTorch and chapter 3, its seams, what goes wrong on the way, kills, bad input, kept results."
+
+import copy
+import json
+import math
+import os
+import pickle
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+import benchmarks.fashion as fashion
+from dlnbook import data, descent
+from dlnbook.files import load_arrays
+from dlnbook.network import Network, as_targets
+from dlnbook.training import Epoch, History, Patience, Threshold, TrainingDiverged, confusion_matrix, fit
+from dlnbook.workspace import workspace_bytes
+
+torch.set_num_threads(1)
+
+
+def problem(samples=50, N=4, K=3, seed=0):
+    "Inputs and labels that a small network can learn."
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((samples, N))
+    return X, (X @ rng.standard_normal((N, K))).argmax(axis=1)
+
+
+def start(widths=(4, 8, 3), activation="tanh", dtype="float64", seed=1):
+    "A network to train."
+    return Network(widths, activation, rng=np.random.default_rng(seed), dtype=dtype)
+
+
+def options(**changed):
+    "Arguments for a short training."
+    return {"epochs": 4, "batch_size": 8, "eta": 0.2, "rng": np.random.default_rng(2), "progress": False} | changed
+
+
+X, y = problem()
+VALIDATION = problem(seed=5)[0], problem(seed=5)[1]
+
+
+# Beside others
+
+
+class InTorch:
+    "The same network in PyTorch, with the same parameters."
+
+    def __init__(self, network):
+        self.layers = [
+            (torch.tensor(W, requires_grad=True), torch.tensor(b, requires_grad=True))
+            for W, b in zip(network.W[1:], network.b[1:])
+        ]
+        self.f = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}[network.activations[0].name]
+
+    def loss(self, X, T):
+        Z = torch.tensor(X)
+        for W, b in self.layers[:-1]:
+            Z = self.f(Z @ W.T + b)
+        W, b = self.layers[-1]
+        return torch.nn.functional.cross_entropy(Z @ W.T + b, torch.tensor(T))
+
+    def parameters(self):
+        return [each for pair in self.layers for each in pair]
+
+    def flat(self):
+        return np.concatenate([each.detach().numpy().ravel() for each in self.parameters()])
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+@pytest.mark.parametrize("kind", ["labels", "one-hot", "soft"])
+def test_a_hundred_steps_follow_torch(activation, kind):
+    X, y = problem(80)
+    T = np.eye(3)[y] if kind != "soft" else np.random.default_rng(3).dirichlet(np.ones(3), 80)
+    network = start((4, 10, 7, 3), activation)
+    theirs = InTorch(network)
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.3)
+    means, rng = [], np.random.default_rng(7)
+    for _ in range(10):
+        seen = 0.0
+        for rows in descent.batches(80, 8, rng):
+            loss = theirs.loss(X[rows], T[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            seen += 8 * loss.item()
+        means.append(seen / 80)
+    history = fit(network, X, y if kind == "labels" else T, **options(epochs=10, eta=0.3, rng=np.random.default_rng(7)))
+    np.testing.assert_allclose(network.parameters, theirs.flat(), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(history.loss, means, rtol=1e-10)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 50, 51, 10**9])
+def test_gd_and_sgd_are_the_ends_of_descend(batch_size):
+    network = start()
+    model = network.copy()
+
+    def gradient(parameters, X, T):
+        model.parameters[:] = parameters[0]
+        return [model.gradient(X, T)]
+
+    how = {"eta": 0.3, "batch_size": batch_size, "epochs": 3}
+    [theta] = descent.descend([network.parameters], gradient, X, np.eye(3)[y], **how, rng=np.random.default_rng(4))
+    fit(network, X, y, **how, rng=np.random.default_rng(4), progress=False)
+    np.testing.assert_allclose(network.parameters, theta, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_measured_is_what_one_measures(dtype):
+    network, seen = start(dtype=dtype), []
+    history = fit(
+        network, X, y, **options(validation=VALIDATION, callback=lambda epoch, network, history: seen.append((epoch, network.copy(), len(history))))
+    )  # fmt: skip
+    assert [(epoch, rows) for epoch, _, rows in seen] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    for (_, then, _), epoch in zip(seen, history.epochs):
+        assert math.isclose(epoch.validation_loss, then.loss(*VALIDATION), rel_tol=tolerance)
+        assert epoch.validation_accuracy == then.score(*VALIDATION)
+        assert epoch.accuracy == then.score(X, y)
+        assert epoch.eta == 0.2 and epoch.seconds > 0
+    best = int(np.argmin(history.validation_loss))
+    assert history.best_epoch == best + 1 and history.reason == "4 epochs"
+    np.testing.assert_array_equal(network.parameters, seen[best][1].parameters)
+    np.testing.assert_array_equal(network.parameters, history.best_parameters)
+
+
+def test_the_training_accuracy_of_many_samples_is_that_of_some():
+    X, y = problem(6000)
+    network = start()
+    history = fit(network, X, y, **options(epochs=1, batch_size=1000))
+    assert (history.accuracy[0] * 1000).is_integer()
+    assert abs(history.accuracy[0] - network.score(X, y)) < 0.05
+
+
+def test_without_validation_the_last_network_stays():
+    ends = []
+    history = fit(network := start(), X, y, **options(callback=lambda e, n, h: ends.append(n.parameters.copy())))
+    np.testing.assert_array_equal(network.parameters, ends[-1])
+    assert history.validation_loss == [] and history.best_parameters is None
+    assert history.judged == history.loss
+
+
+def test_inputs_are_not_changed_and_equal_calls_give_equal_results():
+    before = X.copy(), y.copy()
+    first, second = start(), start()
+    one, two = (fit(network, X, y, **options(validation=VALIDATION)) for network in (first, second))
+    np.testing.assert_array_equal(first.parameters, second.parameters)
+    assert one == two and one.epochs is not two.epochs
+    assert (X == before[0]).all() and (y == before[1]).all()
+
+
+@pytest.mark.parametrize("make", [np.float32, lambda X: (X > 0), lambda X: (10 * X).astype(np.int16), lambda X: X.tolist(), np.asfortranarray], ids=["float32", "bool", "int16", "list", "columns"])
+def test_inputs_of_any_real_dtype(make):
+    given = make(X)
+    ours, plain = start(), start()
+    fit(ours, given, y.tolist(), **options())
+    fit(plain, np.array(given, np.float64), y, **options())
+    np.testing.assert_allclose(ours.parameters, plain.parameters, rtol=1e-12, atol=1e-13)
+
+
+# Data larger than memory
+
+
+def test_a_memory_map_trains_alike(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "T.npy", np.eye(3)[y])
+    mapped = [np.load(tmp_path / name, mmap_mode="r") for name in ("X.npy", "T.npy")]
+    ours, plain = start(), start()
+    assert fit(ours, *mapped, **options(validation=mapped)) == fit(plain, X, y, **options(validation=(X, y)))
+    np.testing.assert_array_equal(ours.parameters, plain.parameters)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_a_memory_map_is_never_in_memory(tmp_path, dtype):
+    rows, N = 20_000, 1_000 if dtype == "float32" else 4_000  # 80 MB
+    with open(tmp_path / "X", "wb") as file:
+        file.truncate(rows * N * np.dtype(dtype).itemsize)  # zeros that take no room on disk
+    mapped = np.memmap(tmp_path / "X", dtype, "r", shape=(rows, N))
+    network, labels = start((N, 4, 3), dtype="float32"), np.arange(rows) % 3
+    tracemalloc.start()
+    fit(network, mapped, labels, **options(epochs=1, batch_size=100, validation=(mapped[:5000], labels[:5000])))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert mapped.nbytes == 80_000_000 and peak < 25e6, f"{peak / 1e6:.0f} MB"
+
+
+@pytest.mark.parametrize(("widths", "batch_size"), [((784, 128, 64, 10), 128), ((784, 512, 512, 10), 256), ((20_000, 100, 10), 32)])
+def test_peak_memory_is_what_the_sizes_say(widths, batch_size):
+    rng = np.random.default_rng(0)
+    network = Network(widths, rng=rng, dtype="float32")
+    X, y = rng.random((600, widths[0]), dtype="float32"), rng.integers(0, 10, 600)
+    how = options(epochs=2, batch_size=batch_size, eta=1e-3, validation=(X[:200], y[:200]))
+    fit(network.copy(), X, y, **how)  # modules are loaded
+    tracemalloc.start()
+    fit(network, X, y, **how)
+    peak = tracemalloc.get_traced_memory()[1] + network.parameters.nbytes
+    tracemalloc.stop()
+    assert peak <= 1.1 * sum(workspace_bytes(widths, batch_size, "float32").values())
+
+
+# When it ends
+
+
+def record(losses, validation=True):
+    "A history with these losses."
+    return History([Epoch(e, 0.1, 9.0 if validation else v, 0.5, v if validation else None) for e, v in enumerate(losses, 1)])
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_stop_rules(validation):
+    losses = [0.9, 0.6, 0.7, 0.5, 0.5, 0.52]
+    ends = {
+        rule: next((e for e in range(1, 7) if rule(record(losses[:e], validation))), None)
+        for rule in (Patience(1), Patience(2), Patience(3), Threshold(0.65), Threshold(0.6), Threshold(0.5))
+    }
+    assert list(ends.values()) == [3, 6, None, 2, 4, None]
+    assert Patience(2)(record(losses, validation)) == "no epoch better than 4 in 2 more"
+    assert Threshold(0.65)(record(losses[:2], validation)) == "loss 0.6 below 0.65"
+
+
+def test_a_rule_stops_the_training_and_gives_its_reason():
+    history = fit(start(), X, y, **options(epochs=500, stop=Threshold(0.5)))
+    assert 1 < len(history) < 500 and history.loss[-1] < 0.5 <= history.loss[-2]
+    assert history.reason.startswith("loss 0.") and history.reason.endswith(" below 0.5")
+    asked = []
+    stop = [lambda history: asked.append(len(history)), lambda history: "enough" if len(history) == 3 else None]
+    history = fit(start(), X, y, **options(epochs=5, stop=stop))
+    assert history.reason == "enough" and len(history) == 3 and asked == [1, 2, 3]
+
+
+def test_patience_returns_the_network_of_the_best_epoch():
+    noise = np.random.default_rng(0).integers(0, 3, 50)  # labels without sense: the validation loss soon rises
+    network = start((4, 30, 3))
+    history = fit(network, X, noise, **options(epochs=500, validation=(VALIDATION[0], noise), stop=Patience(4), batch_size=2))
+    assert len(history) < 500 and len(history) - history.best_epoch == 4
+    assert math.isclose(network.loss(VALIDATION[0], noise), min(history.validation_loss), rel_tol=1e-12)
+
+
+# The seams
+
+
+def test_a_schedule_is_asked_before_each_step():
+    asked = []
+
+    def eta(clock):
+        asked.append(clock)
+        return 0.4 / (1 + clock)
+
+    history = fit(start(), X, y, **options(epochs=2, batch_size=20, eta=eta))
+    np.testing.assert_allclose(asked, [0, 0.4, 0.8, 1, 1.4, 1.8])
+    assert history.eta == [0.4 / (1 + asked[2]), 0.4 / (1 + asked[5])]
+
+
+@pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf, "0.1"])
+def test_a_schedule_that_fails_leaves_the_last_epoch(bad):
+    network, after = start(), []
+    with pytest.raises((TypeError, ValueError), match="^eta: expected .* got"):
+        fit(network, X, y, **options(eta=lambda clock: 0.1 if clock < 1.5 else bad, callback=lambda e, n, h: after.append(n.parameters.copy())))
+    assert len(after) == 1
+    np.testing.assert_array_equal(network.parameters, after[0])
+
+
+class Momentum:
+    "v ← μv + g, θ ← θ − ηv."
+
+    def __init__(self, mu):
+        self.mu = mu
+
+    def __repr__(self):
+        return f"Momentum({self.mu})"
+
+    def start(self, parameters):
+        return {"velocity": np.zeros_like(parameters), "steps": np.zeros((), np.int64)}
+
+    def step(self, parameters, gradient, eta, state):
+        state["velocity"] *= self.mu
+        state["velocity"] += gradient
+        state["steps"] += 1
+        parameters -= eta * state["velocity"]
+
+
+class Decay:
+    "½λ Σ w²."
+
+    def __init__(self, strength):
+        self.strength = strength
+
+    def __repr__(self):
+        return f"Decay({self.strength})"
+
+    def value(self, W):
+        return self.strength / 2 * sum(float((w * w).sum()) for w in W[1:])
+
+    def add_gradient(self, W, G):
+        for w, g in zip(W[1:], G[1:]):
+            g += self.strength * w
+
+
+class Dropout:
+    "Half of the activations are zero, the others twice as large."
+
+    def __repr__(self):
+        return "Dropout()"
+
+    def __init__(self):
+        self.masks, self.drawn = {}, 0
+
+    def forward(self, Z, r, rng):
+        self.masks[r] = 2.0 * (rng.random(Z.shape) < 0.5)
+        self.drawn += 1
+        Z *= self.masks[r]
+
+    def backward(self, D, r):
+        D *= self.masks[r]
+
+
+def test_a_rule_of_ones_own_follows_torch():
+    network = start((4, 9, 3))
+    theirs, rng = InTorch(network), np.random.default_rng(2)
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.05, momentum=0.9)
+    for _ in range(6):
+        for rows in descent.batches(50, 8, rng):
+            optimizer.zero_grad()
+            theirs.loss(X[rows], y[rows]).backward()
+            optimizer.step()
+    fit(network, X, y, **options(epochs=6, eta=0.05, rule=Momentum(0.9)))
+    np.testing.assert_allclose(network.parameters, theirs.flat(), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("rule", [None, Momentum(0.5)], ids=["plain", "rule"])
+def test_a_penalty_is_added_to_loss_and_gradient(rule):
+    network, strength = start((4, 9, 3)), 0.1
+    theirs, rng = InTorch(network), np.random.default_rng(2)
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.5 if rule else 0)
+    means = []
+    for _ in range(4):
+        seen = 0.0
+        for rows in descent.batches(50, 8, rng):
+            loss = theirs.loss(X[rows], y[rows]) + strength / 2 * sum((W**2).sum() for W, _ in theirs.layers)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            seen += len(rows) * loss.item()
+        means.append(seen / 50)
+    history = fit(network, X, y, **options(eta=0.1, penalty=Decay(strength), rule=rule, validation=VALIDATION))
+    if history.best_epoch == 4:
+        np.testing.assert_allclose(network.parameters, theirs.flat(), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(history.loss, means, rtol=1e-10)
+    network.parameters[:] = theirs.flat()
+    assert math.isclose(history.validation_loss[-1], network.loss(*VALIDATION), rel_tol=1e-9), "no penalty in validation"
+
+
+@pytest.mark.parametrize("rule", [None, Momentum(0.0)], ids=["plain", "rule"])
+def test_noise_is_for_training_only(rule):
+    class Silence(Dropout):
+        def forward(self, Z, r, rng):
+            self.drawn += 1
+            Z *= 0.0
+            self.masks[r] = np.zeros(Z.shape)
+
+    network, silence = start((4, 9, 3)), Silence()
+    before = network.copy()
+    history = fit(network, X, y, **options(epochs=2, noise=silence, validation=VALIDATION, rule=rule))
+    assert silence.drawn == 14  # steps, no evaluations
+    np.testing.assert_array_equal(network.W[1], before.W[1])  # nothing came through the silent layer
+    assert not np.array_equal(network.b[2], before.b[2])
+    assert math.isclose(min(history.validation_loss), network.loss(*VALIDATION), rel_tol=1e-12)
+
+
+def test_noise_draws_from_the_generator_of_the_training():
+    ends = []
+    for _ in range(2):
+        network = start()
+        history = fit(network, X, y, **options(noise=Dropout()))
+        ends.append((network.parameters.copy(), history))
+    np.testing.assert_array_equal(ends[0][0], ends[1][0])
+    assert ends[0][1] == ends[1][1]
+    plain = start()
+    fit(plain, X, y, **options())
+    assert not np.array_equal(plain.parameters, ends[0][0])
+
+
+# What goes wrong on the way
+
+
+def after_epochs(network, epochs, **changed):
+    "The parameters after so many epochs of the same training."
+    fit(network, X, y, **options(epochs=epochs, **changed))
+    return network.parameters
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rule", [None, Momentum(0.5)], ids=["plain", "rule"])
+@pytest.mark.parametrize("validation", [None, VALIDATION], ids=["alone", "validated"])
+def test_divergence_says_where_and_keeps_the_last_finite_epoch(dtype, rule, validation):
+    def eta(clock):
+        return 0.1 if clock < 2.3 else 1e300 if dtype == "float64" else 1e37
+
+    network = start(activation="relu", dtype=dtype)
+    with pytest.raises(TrainingDiverged, match=r"epoch 3, batch \d \(eta=1e\+\d+\); the network is as it was after epoch 2") as caught:
+        fit(network, X, y, **options(eta=eta, rule=rule, validation=validation))
+    error = caught.value
+    assert isinstance(error, descent.Diverged)
+    assert error.epoch == 2 and 3 <= error.batch <= 7 and error.eta == eta(3) and len(error.history) == 2
+    np.testing.assert_array_equal(error.parameters[0], network.parameters)
+    expected = after_epochs(start(activation="relu", dtype=dtype), 2, eta=0.1, rule=copy.deepcopy(rule))
+    np.testing.assert_array_equal(network.parameters, expected)
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) and again.batch == error.batch and again.history == error.history
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("rule", [None, Momentum(0.5)], ids=["plain", "rule"])
+def test_the_batch_whose_loss_is_not_finite_is_named(value, rule):
+    class Late(Decay):
+        "No penalty until the loss of the fifth batch of the second epoch."
+
+        calls = 0
+
+        def value(self, W):
+            self.calls += 1
+            return value if self.calls == 12 else 0.0
+
+    network = start()
+    with pytest.raises(TrainingDiverged, match="in epoch 2, batch 5 ") as caught:
+        fit(network, X, y, **options(penalty=Late(0.0), rule=rule))
+    assert caught.value.batch == 5 and caught.value.epoch == 1
+    np.testing.assert_array_equal(network.parameters, after_epochs(start(), 1, penalty=Decay(0.0), rule=copy.deepcopy(rule)))
+
+
+def test_divergence_in_the_first_epoch_keeps_the_start():
+    network = start(activation="identity")
+    before = network.parameters.copy()
+    with pytest.raises(TrainingDiverged, match="in epoch 1, .* as it was at the start"):
+        fit(network, X, y, **options(eta=1e200))
+    np.testing.assert_array_equal(network.parameters, before)
+
+
+def test_parameters_that_leave_the_numbers_in_the_last_step_are_noticed():
+    class Last:
+        "Fails after the loss of the last batch was seen."
+
+        def start(self, parameters):
+            return {"steps": np.zeros((), np.int64)}
+
+        def step(self, parameters, gradient, eta, state):
+            state["steps"] += 1
+            if state["steps"] == 14:
+                parameters[3] = np.inf
+
+    network = start()
+    with pytest.raises(TrainingDiverged, match="in epoch 2, batch 7 "):
+        fit(network, X, y, **options(rule=Last()))
+    np.testing.assert_array_equal(network.parameters, start().parameters)
+
+
+def test_a_validation_loss_that_is_not_finite_is_noticed():
+    network = start((4, 30, 3), "identity", "float32")
+    before = network.parameters.copy()
+    with pytest.raises(TrainingDiverged, match="in epoch 1, batch 7 "):
+        fit(network, X, y, **options(validation=(np.full((2, 4), 3e38), [0, 1])))
+    np.testing.assert_array_equal(network.parameters, before)
+
+
+def test_an_error_of_the_callback_propagates_and_leaves_the_network():
+    def fail(epoch, network, history):
+        if epoch == 2:
+            raise RuntimeError("no more room")
+
+    network = start()
+    with pytest.raises(RuntimeError, match="no more room"):
+        fit(network, X, y, **options(callback=fail, validation=VALIDATION))
+    np.testing.assert_array_equal(network.parameters, after_epochs(start(), 2))
+
+
+def test_ctrl_c_in_a_callback():
+    def interrupt(epoch, network, history):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    network = start()
+    history = fit(network, X, y, **options(callback=interrupt, validation=VALIDATION))
+    assert history.reason == "interrupted" and len(history) == 3
+    np.testing.assert_array_equal(network.parameters, after_epochs(start(), 3))
+
+
+INTERRUPTED = """
+import sys
+import numpy as np
+from dlnbook.network import Network
+from dlnbook.training import fit
+
+rng = np.random.default_rng(0)
+X, y = rng.standard_normal((2000, 20)), rng.integers(0, 3, 2000)
+network = Network((20, 30, 3), rng=rng)
+
+def tell(epoch, network, history):
+    if epoch == 2:
+        print("running", flush=True)
+
+history = fit(network, X, y, epochs=10**6, batch_size=4, eta=0.01, rng=rng, callback=tell, progress=sys.argv[1] == "bar")
+print(history.reason, len(history) == len(history.loss) > 1, bool(np.isfinite(network.parameters).all()), flush=True)
+"""
+
+
+@pytest.mark.parametrize("shown", ["bar", "silent"])
+def test_a_real_ctrl_c(shown):
+    environment = os.environ | {"DLNBOOK_EXPLORE": "callback"}
+    process = subprocess.Popen([sys.executable, "-c", INTERRUPTED, shown], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+    assert process.stdout.readline() == "running\n"
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert out == "interrupted True True\n" and process.returncode == 0
+    assert ("accuracy" in err) == (shown == "bar")
+
+
+# Progress
+
+
+@pytest.mark.parametrize("tqdm", [True, False])
+def test_progress(monkeypatch, capsys, tqdm):
+    monkeypatch.setenv("DLNBOOK_EXPLORE", "callback")
+    if not tqdm:
+        monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    fit(start(), X, y, **options(progress=True, validation=VALIDATION))
+    shown = capsys.readouterr()
+    assert shown.out == "" and re.search(r"epoch 4/4.*loss \d\.\d+, accuracy \d+\.\d%", shown.err)
+    assert ("28/28" in shown.err) == tqdm
+    fit(start(), X, y, **options(progress=False))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_history_plots_itself():
+    history = fit(start(), X, y, **options(validation=VALIDATION))
+    picture = history.plot()
+    assert "best epoch" in picture.alt and picture.svg.startswith("<svg")
+    assert fit(start(), X, y, **options(epochs=1)).plot().alt
+    with pytest.raises(ValueError, match="^history: expected at least one epoch, got none"):
+        History().plot()
+
+
+def test_histories_compare_all_but_time():
+    rows = [Epoch(1, 0.1, 0.5, 0.9, 0.6, 0.8, seconds=1.0)]
+    assert History(rows, "x") == History([Epoch(1, 0.1, 0.5, 0.9, 0.6, 0.8, seconds=2.0)], "x", np.zeros(3))
+    assert History(rows, "x") != History(rows, "y")
+    assert History(rows) != History([Epoch(1, 0.1, 0.5, 0.9, 0.6, 0.81)])
+    assert pickle.loads(pickle.dumps(History(rows, "x"))) == History(rows, "x")
+
+
+# The confusion matrix
+
+
+def test_confusion_matrix():
+    network = start((3, 3))
+    network.W[1] = np.eye(3)
+    rng = np.random.default_rng(0)
+    y, said = rng.integers(0, 3, 200), rng.integers(0, 3, 200)
+    C = confusion_matrix(network, np.eye(3)[said], y)
+    assert C.dtype == np.int64 and C.tolist() == [[int(((y == k) & (said == j)).sum()) for j in range(3)] for k in range(3)]
+    assert np.trace(C) / 200 == network.score(np.eye(3)[said], y)
+    assert (confusion_matrix(network, np.eye(3)[said], as_targets(y, 3)) == C).all()
+
+
+# Checkpoints
+
+
+@pytest.mark.parametrize("generator", ["PCG64", "MT19937", "Philox", "SFC64", "PCG64DXSM"])
+@pytest.mark.parametrize("extras", ["plain", "all"])
+def test_a_resumed_training_ends_bit_for_bit_alike(tmp_path, generator, extras):
+    def arguments():
+        rng = np.random.Generator(getattr(np.random, generator)(3))
+        more = {"rule": Momentum(0.9), "noise": Dropout(), "penalty": Decay(0.01), "validation": VALIDATION, "eta": schedule}
+        return options(epochs=7, rng=rng) | (more if extras == "all" else {})
+
+    def fail(epoch, network, history):
+        raise RuntimeError("power cut")
+
+    expected, file = start(), tmp_path / "checkpoint.npz"
+    history = fit(expected, X, y, **arguments())
+    for epoch in range(2, 8):  # dies in epochs 2, 3, …, 7
+        network = start()
+        died = lambda e, n, h: fail(e, n, h) if e == epoch else None
+        with pytest.raises(RuntimeError):
+            fit(network, X, y, **arguments(), checkpoint=file, callback=died)
+    network = start()
+    assert fit(network, X, y, **arguments(), checkpoint=file) == history
+    np.testing.assert_array_equal(network.parameters, expected.parameters)
+    seconds = sum(fit(start(), X, y, **arguments(), checkpoint=file).seconds)  # finished: nothing is done again
+    assert seconds == sum(fit(start(), X, y, **arguments(), checkpoint=file).seconds)
+
+
+def schedule(clock):
+    return 0.1 / (1 + clock)
+
+
+def test_a_finished_training_can_go_on(tmp_path):
+    file = tmp_path / "checkpoint.npz"
+    fit(start(), X, y, **options(epochs=3, validation=VALIDATION), checkpoint=file)
+    longer, whole = start(), start()
+    resumed = fit(longer, X, y, **options(epochs=6, validation=VALIDATION), checkpoint=file)
+    assert resumed == fit(whole, X, y, **options(epochs=6, validation=VALIDATION))
+    np.testing.assert_array_equal(longer.parameters, whole.parameters)
+
+
+def test_a_training_stopped_by_a_rule_stays_stopped(tmp_path):
+    how, file = options(epochs=300, stop=Threshold(0.6), validation=VALIDATION), tmp_path / "checkpoint.npz"
+    first = fit(start(), X, y, **how, checkpoint=file)
+    before = file.read_bytes()
+    network = start()
+    assert fit(network, X, y, **how, checkpoint=file) == first and file.read_bytes() == before
+    np.testing.assert_array_equal(network.parameters, first.best_parameters)
+
+
+def test_an_interrupted_epoch_is_done_again(tmp_path):
+    "Ctrl-C in the middle of an epoch: the checkpoint is that of the epoch before."
+    steps, file = [], tmp_path / "checkpoint.npz"
+
+    def eta(clock):
+        steps.append(clock)
+        if len(steps) == 25:
+            raise KeyboardInterrupt
+        return 0.2
+
+    history = fit(start(), X, y, **options(eta=eta), checkpoint=file)
+    assert history.reason == "interrupted" and len(history) == 3
+    network, whole = start(), start()
+    assert fit(network, X, y, **options(eta=eta), checkpoint=file) == fit(whole, X, y, **options(eta=lambda clock: 0.2))
+    np.testing.assert_array_equal(network.parameters, whole.parameters)
+
+
+OTHERS = {
+    "widths": lambda: {"network": start((4, 9, 3))},
+    "activations": lambda: {"network": start(activation="relu")},
+    "dtype": lambda: {"network": start(dtype="float32")},
+    "batch_size": lambda: {"batch_size": 9},
+    "data": lambda: {"X": X + 1},
+    "data of another length": lambda: {"X": X[:-1], "y": y[:-1]},
+    "labels": lambda: {"y": (y + 1) % 3},
+    "validation": lambda: {"validation": VALIDATION},
+    "generator": lambda: {"rng": np.random.Generator(np.random.MT19937(0))},
+    "eta": lambda: {"eta": 0.3},
+    "schedule": lambda: {"eta": schedule},
+    "rule": lambda: {"rule": Momentum(0.9)},
+    "penalty": lambda: {"penalty": Decay(0.1)},
+    "noise": lambda: {"noise": Dropout()},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, other):
+    file = tmp_path / "checkpoint.npz"
+    fit(start(), X, y, **options(epochs=2), checkpoint=file)
+    arguments = {"network": start(), "X": X, "y": y} | options(epochs=2, checkpoint=file) | OTHERS[other]()
+    before, content = arguments["network"].parameters.copy(), file.read_bytes()
+    state = str(arguments["rng"].bit_generator.state)
+    with pytest.raises(ValueError, match="^checkpoint: expected that of a training with .*, got .*checkpoint.npz"):
+        fit(**arguments)
+    np.testing.assert_array_equal(arguments["network"].parameters, before)
+    assert file.read_bytes() == content and str(arguments["rng"].bit_generator.state) == state
+
+
+@pytest.mark.parametrize("spoil", ["truncated", "foreign", "empty", "flipped", "network"])
+def test_a_spoiled_checkpoint_is_refused(tmp_path, spoil):
+    file = tmp_path / "checkpoint.npz"
+    fit(start(), X, y, **options(epochs=2), checkpoint=file)
+    content = bytearray(file.read_bytes())
+    if spoil == "truncated":
+        content = content[:-100]
+    elif spoil == "flipped":
+        content[len(content) // 2] ^= 1
+    elif spoil == "network":
+        start().save(file)
+        content = file.read_bytes()
+    else:
+        content = b"" if spoil == "empty" else b"not ours" * 100
+    file.write_bytes(content)
+    network = start()
+    with pytest.raises(ValueError, match="^checkpoint: expected .* got .*checkpoint.npz"):
+        fit(network, X, y, **options(epochs=2), checkpoint=file)
+    np.testing.assert_array_equal(network.parameters, start().parameters)
+    assert file.read_bytes() == bytes(content) and os.listdir(tmp_path) == ["checkpoint.npz"]
+
+
+KILLED = """
+import sys
+import numpy as np
+sys.path[:0] = sys.argv[2:]
+import test_training as t
+
+t.train_to_the_end(sys.argv[1])
+"""
+
+
+def train_to_the_end(file, epochs=40):
+    "The training that is killed again and again: float32, momentum, dropout, validation. Returns network and history."
+    network = start((4, 12, 3), "relu", dtype="float32")
+    how = options(epochs=epochs, batch_size=3, eta=schedule, rule=Momentum(0.9), noise=Dropout(), validation=VALIDATION)
+    return network, fit(network, X, y, **how, checkpoint=file)
+
+
+@pytest.mark.slow
+def test_a_training_killed_twenty_times_ends_bit_for_bit_alike(tmp_path):
+    file, chance = tmp_path / "checkpoint.npz", random.Random(0)
+    expected, history = train_to_the_end(None)
+    kills, patience, reached, moments = 0, 0.01, 0, set()
+    while kills < 24:
+        child = os.fork()  # a fork has everything imported already, so that most kills fall into the training itself
+        if not child:
+            code = 1
+            try:
+                train_to_the_end(file)
+                code = 0
+            finally:
+                os._exit(code)
+        time.sleep(chance.uniform(0, patience))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+        kills += os.WIFSIGNALED(status)
+        before, reached = reached, len(load_arrays(file, "dlnbook checkpoint", 1)[1]["epochs"]) if file.exists() else 0
+        moments.add(reached)
+        if reached <= before:  # killed too soon for this machine
+            patience *= 1.3
+        if reached == 40:  # begin anew
+            check_the_end(file, expected, history)
+            file.unlink()
+    check_the_end(file, expected, history)
+    assert len(moments) > 5, f"killed after epochs {moments} only"
+    left = set(os.listdir(tmp_path)) - {"checkpoint.npz"}
+    assert all(name.endswith(".part") for name in left), left
+
+
+def check_the_end(file, expected, history):
+    "Resume for the last time, and compare with the training that nothing disturbed."
+    network, resumed = train_to_the_end(file)
+    assert network.parameters.tobytes() == expected.parameters.tobytes()
+    assert resumed == history and len(resumed) == 40
+    assert resumed.best_parameters.tobytes() == history.best_parameters.tobytes()
+
+
+def test_another_process_resumes_bit_for_bit_alike(tmp_path):
+    file = tmp_path / "checkpoint.npz"
+    expected, history = train_to_the_end(None)
+    train_to_the_end(file, epochs=20)
+    command = [sys.executable, "-c", KILLED, str(file), str(ROOT / "tests"), str(ROOT)]
+    subprocess.run(command, check=True, cwd=tmp_path, capture_output=True, text=True)
+    check_the_end(file, expected, history)
+
+
+# Bad input: what must be said, and that nothing is changed
+
+
+def row(parameter, value, error, expected, came, name=None):
+    return pytest.param(parameter, value, error, expected, came, id=name or f"{parameter}-{str(value)[:20]}")
+
+
+class Stateless:
+    "A rule whose start returns no dict of arrays."
+
+    def __init__(self, state):
+        self.state = state
+
+    def start(self, parameters):
+        return self.state
+
+    def step(self, parameters, gradient, eta, state):
+        parameters -= eta * gradient
+
+
+NAN = np.where(np.arange(200).reshape(50, 4) == 199, np.nan, X)
+BAD = [
+    row("network", None, TypeError, "Network", "NoneType"),
+    row("X", X[:, :3], ValueError, "(M, 4)", "(50, 3)", "X-narrow"),
+    row("X", X[0], ValueError, "(M, 4)", "(4,)", "X-vector"),
+    row("X", X[:0], ValueError, "some numbers", "(0, 4)", "X-empty"),
+    row("X", NAN, ValueError, "finite", "NaN", "X-nan"),
+    row("X", NAN.tolist(), ValueError, "finite", "NaN", "X-nan-list"),
+    row("X", X + 1j, TypeError, "real", "complex128", "X-complex"),
+    row("X", np.where(X > 2, np.inf, X), ValueError, "finite", "infinity", "X-infinite"),
+    row("X", X.astype(str), TypeError, "real", "<U", "X-strings"),
+    row("X", X.astype(object), TypeError, "real", "object", "X-objects"),
+    row("X", [[1.0], [1.0, 2.0]], ValueError, "equal length", "unequal", "X-ragged"),
+    row("y", y[:-1], ValueError, "(50,) or (50, 3)", "(49,)", "y-short"),
+    row("y", np.eye(3)[y][:-1], ValueError, "(50,) or (50, 3)", "(49, 3)", "rows-short"),
+    row("y", np.eye(4)[y], ValueError, "(50,) or (50, 3)", "(50, 4)", "rows-wide"),
+    row("y", y + 1, ValueError, "0 to 2", "3", "y-large"),
+    row("y", y - 1, ValueError, "0 to 2", "-1", "y-negative"),
+    row("y", y.astype(float), TypeError, "integers", "float64", "y-float"),
+    row("y", y == 1, TypeError, "integers", "bool", "y-bool"),
+    row("y", y.astype(str), TypeError, "numbers", "<U", "y-strings"),
+    row("y", ["cat"] * 50, TypeError, "numbers", "<U3", "y-words"),
+    row("y", np.full((50, 3), 0.5), ValueError, "sum to one", "1.5", "rows-sum"),
+    row("y", np.tile([2.0, -1.0, 0.0], (50, 1)), ValueError, "negative", "-1", "rows-negative"),
+    row("epochs", 0, ValueError, "at least 1", "0"),
+    row("epochs", 2.0, TypeError, "integer", "2.0"),
+    row("epochs", True, TypeError, "integer", "True"),
+    row("batch_size", 0, ValueError, "at least 1", "0"),
+    row("batch_size", -8, ValueError, "at least 1", "-8"),
+    row("batch_size", "8", TypeError, "integer", "'8'"),
+    row("eta", 0, ValueError, "positive", "0"),
+    row("eta", -0.1, ValueError, "positive", "-0.1"),
+    row("eta", math.nan, ValueError, "positive", "nan"),
+    row("eta", math.inf, ValueError, "positive", "inf"),
+    row("eta", "0.1", TypeError, "number", "'0.1'"),
+    row("rng", 0, TypeError, "numpy.random.Generator", "0"),
+    row("rng", None, TypeError, "numpy.random.Generator", "None"),
+    row("validation", X, TypeError, "pair", "", "validation-array"),
+    row("validation", (X,), TypeError, "pair", "", "validation-one"),
+    row("validation", (X[:, :2], y), ValueError, "(M, 4)", "(50, 2)", "validation-narrow"),
+    row("validation", (X[:0], y[:0]), ValueError, "some numbers", "(0, 4)", "validation-empty"),
+    row("validation", ([], []), ValueError, "some numbers", "(0,)", "validation-empty-lists"),
+    row("validation", (X, y[:-1]), ValueError, "(50,)", "(49,)", "validation-short"),
+    row("validation", (NAN, y), ValueError, "finite", "NaN", "validation-nan"),
+    row("validation", (X, y + 1), ValueError, "0 to 2", "3", "validation-label"),
+    row("stop", 3, TypeError, "function", "3"),
+    row("stop", "patience", TypeError, "function", "'patience'"),
+    row("stop", [Patience(2), None], TypeError, "function", "None", "stop-none"),
+    row("rule", "momentum", TypeError, "start and step", "'momentum'"),
+    row("rule", Stateless(None), TypeError, "dict of arrays", "None", "rule-without-state"),
+    row("rule", Stateless({"steps": 0}), TypeError, "dict of arrays", "{'steps': 0}", "rule-with-an-int"),
+    row("penalty", 0.1, TypeError, "value and add_gradient", "0.1"),
+    row("noise", 0.5, TypeError, "forward and backward", "0.5"),
+    row("callback", "print", TypeError, "function", "'print'"),
+    row("checkpoint", 3, TypeError, "path", "3"),
+    row("checkpoint", "no such folder/file.npz", ValueError, "folder that exists", "no such folder"),
+]
+
+
+@pytest.mark.parametrize(("parameter", "value", "error", "expected", "came"), BAD)
+def test_bad_input_is_refused_with_a_clear_message_and_changes_nothing(parameter, value, error, expected, came):
+    network = start()
+    arguments = {"network": network, "X": X, "y": y} | options() | {parameter: value}
+    state = str(getattr(arguments["rng"], "bit_generator", None) and arguments["rng"].bit_generator.state)
+    with pytest.raises(error) as caught:
+        fit(**arguments)
+    said = str(caught.value)
+    assert said.startswith(parameter), said
+    assert expected in said, said
+    assert re.search(f"got .*{re.escape(came)}", said, re.DOTALL), said
+    np.testing.assert_array_equal(network.parameters, start().parameters)
+    assert state == str(getattr(arguments["rng"], "bit_generator", None) and arguments["rng"].bit_generator.state)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "error", "expected"),
+    [("network", 3, TypeError, "Network"), ("X", X[:, :3], ValueError, "(M, 4)"), ("y", y[:-1], ValueError, "(50,)"), ("y", y + 1, ValueError, "0 to 2")],
+)
+def test_bad_input_of_the_confusion_matrix(parameter, value, error, expected):
+    with pytest.raises(error, match=f"^{parameter}: expected .*{re.escape(expected)}.*, got"):
+        confusion_matrix(**({"network": start(), "X": X, "y": y} | {parameter: value}))
+
+
+def test_every_number_of_many_samples_is_looked_at():
+    many = np.zeros((300_000, 4), "float32")
+    many[-1, 3] = math.nan
+    with pytest.raises(ValueError, match="^X: expected finite numbers"):
+        fit(start(), many, np.zeros(300_000, int), **options())
+
+
+def test_a_network_that_is_not_finite_is_refused():
+    network = start()
+    network.parameters[2] = math.nan
+    with pytest.raises(ValueError, match="^network: expected finite parameters, got NaN or infinity"):
+        fit(network, X, y, **options())
+
+
+@pytest.mark.parametrize(("rule", "value", "error"), [(Patience, 0, ValueError), (Patience, 1.5, TypeError), (Threshold, 0, ValueError), (Threshold, "x", TypeError)])
+def test_stop_rules_refuse_what_they_cannot_use(rule, value, error):
+    with pytest.raises(error, match="^(epochs|loss): expected .* got"):
+        rule(value)
+
+
+# The digits, and kept results
+
+
+def test_a_batch_costs_hardly_more_in_fit_than_by_itself():
+    "What fit adds to a step: a slice, a test, two operations."
+    from dlnbook.training import _one_epoch
+
+    M = 20_000
+    X, y = np.zeros((M, 1)), np.zeros(M, np.int64)
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        _one_epoch(lambda X, T, rows, eta: 0.5, X, y, 10, np.random.default_rng(0), 0.1, 0)
+        times.append((time.perf_counter() - begin) / (M // 10))
+    assert min(times) < 3e-6
+
+
+def test_digits_are_read():
+    accuracies = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X, y, X_test, y_test = data.split(*data.digits(), rng=rng)
+        X, y, X_val, y_val = data.split(X, y, 0.1, rng=rng)
+        X, X_val, X_test = (part - X.mean(axis=0) for part in (X, X_val, X_test))
+        network = Network((64, 100, 10), rng=rng, dtype=np.float32)
+        history = fit(network, X, y, epochs=40, batch_size=10, eta=0.2, rng=rng, validation=(X_val, y_val), stop=Patience(15), progress=False)
+        assert sum(history.seconds) < 30
+        accuracies.append(network.score(X_test, y_test))
+    assert np.mean(accuracies) >= 0.97
+
+
+KEPT = json.loads(fashion.RESULTS.read_text(encoding="utf-8"))
+
+
+def test_kept_results_belong_to_the_code():
+    assert not fashion.stale(KEPT), f"{fashion.stale(KEPT)}: run python -m benchmarks.fashion"
+
+
+def test_kept_results_are_whole_and_good_enough():
+    assert [each["seed"] for each in KEPT["results"]] == [0, 1, 2] and KEPT["digest_of_data"] == fashion.GENUINE
+    assert np.mean([each["test_accuracy"] for each in KEPT["results"]]) >= 0.87
+    for each in KEPT["results"]:
+        C = np.array(each["confusion"])
+        assert C.sum(axis=1).tolist() == [1000] * 10 and np.trace(C) / 10_000 == pytest.approx(each["test_accuracy"])
+        assert len(each["validation_accuracy"]) <= KEPT["recipe"]["epochs"]
+    assert {"processor", "cores", "numpy", "python", "kernel"} <= set(KEPT["machine"])
+
+
+def test_what_makes_results_stale():
+    code = 'def f(x):\n    "Twice."\n    return 2 * x  # (M,)\n'
+    same = 'def f(x):\n    """Two times x."""\n\n    return (2 * x)\n'
+    other = code.replace("2 *", "3 *")
+    assert fashion.digest_of_code([code]) == fashion.digest_of_code([same]) != fashion.digest_of_code([other])
+    assert fashion.digest_of_code(['x = "a text"']) != fashion.digest_of_code(['x = "another"'])
+    assert fashion.digest_of_code([code, "x = 1"]) != fashion.digest_of_code(["x = 1", code])
+    assert fashion.stale(KEPT | {"sources": "0"}) and fashion.stale(KEPT | {"recipe": {}})
+
+
+def test_any_folder_of_such_files_will_do(tmp_path, capsys, monkeypatch):
+    rng = np.random.default_rng(0)
+    for part, samples in (("train", 600), ("t10k", 100)):
+        labels = rng.integers(0, 10, samples).astype(np.uint8)
+        images = (rng.random((samples, 28, 28)) * 60 + 19 * labels[:, None, None]).astype(np.uint8)
+        for kind, array in (("images", images), ("labels", labels)):
+            header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+            (tmp_path / f"{part}-{kind}-idx{array.ndim}-ubyte").write_bytes(header + array.tobytes())
+    before = fashion.RESULTS.read_bytes()
+    monkeypatch.setattr(fashion, "RECIPE", fashion.RECIPE | {"epochs": 2, "seeds": [0]})
+    result = fashion.train(0, fashion.read(tmp_path), fashion.RECIPE)
+    assert len(result["loss"]) == 2 and np.sum(result["confusion"]) == 100
+    fashion.main(str(tmp_path))
+    assert "nothing is kept" in capsys.readouterr().out and fashion.RESULTS.read_bytes() == before
+    with pytest.raises(FileNotFoundError, match="train-images"):
+        fashion.read(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("parameter", ["X", "validation"])
+def test_numbers_beyond_the_networks_precision_are_refused(parameter):
+    large = X * 1e300
+    value = large if parameter == "X" else (large, y)
+    with pytest.raises(ValueError, match=f"^{parameter}.*: expected numbers in the range of float32, got larger ones"):
+        fit(**({"network": start(dtype="float32"), "X": X, "y": y} | options() | {parameter: value}))
