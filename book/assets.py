@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -16,6 +15,11 @@ FILES = [
     ("mathjax", "es5/a11y", "mathjax/a11y"),
     ("mathjax", "es5/sre", "mathjax/sre"),
     ("mathjax", "LICENSE", "mathjax/LICENSE"),
+    ("codemirror", "lib", "codemirror/lib"),
+    ("codemirror", "mode/python/python.js", "codemirror/mode/python/python.js"),
+    ("codemirror", "addon/edit/matchbrackets.js", "codemirror/addon/edit/matchbrackets.js"),
+    ("codemirror", "addon/display/autorefresh.js", "codemirror/addon/display/autorefresh.js"),
+    ("codemirror", "LICENSE", "codemirror/LICENSE"),
     ("requirejs", "require.js", "widgets/require.js"),
     ("@jupyter-widgets/html-manager", "dist/embed-amd.js", "widgets/embed-amd.js"),
     # the icons of the players: the widgets ask for the same font in two places
@@ -25,7 +29,7 @@ FILES = [
 
 
 def gather(target: Path) -> None:
-    "Copy the files, say which package is missing if one is, and list what was taken with version and license."
+    "Copy the files, and say which package is missing if one is."
     shutil.rmtree(target, ignore_errors=True)
     for package, source, place in FILES:
         path, goal = ROOT / "node_modules" / package / source, target / place
@@ -33,8 +37,3 @@ def gather(target: Path) -> None:
             raise FileNotFoundError(f"{path.relative_to(ROOT)} is missing: run `make book`, which installs it with npm ci")
         (goal if place.endswith("/") else goal.parent).mkdir(parents=True, exist_ok=True)
         shutil.copytree(path, goal) if path.is_dir() else shutil.copy(path, goal)
-    lines = []
-    for package in sorted({package for package, _, _ in FILES}):
-        facts = json.loads((ROOT / "node_modules" / package / "package.json").read_text(encoding="utf-8"))
-        lines.append(f"{facts['name']} {facts['version']}, license {facts['license']}")
-    (target / "third-party.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

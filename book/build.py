@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from book import notebooks
+from book import lite, live, notebooks, thirdparty
 from book.assets import gather
 
 BUILD = notebooks.ROOT / "_build"
@@ -36,6 +36,13 @@ def main() -> int:
     from book.banner import write as write_banner  # it draws with the library: not before that is exported
 
     write_banner(BUILD / "banner.html")
+    say("gathering what live Python needs")
+    try:
+        have = live.supply()
+    except live.Refused as refused:
+        say(f"FAILED; a file is not what its lock says: {refused}")
+        return 1
+    thirdparty.write(BUILD / "third-party.md", have)
     say("executing changed chapters and rendering (a first run takes a minute or two)")
     began = time.perf_counter()
     fresh, last = BUILD / "html.new", BUILD / "html"
@@ -43,7 +50,11 @@ def main() -> int:
     if status := render(fresh):
         say("FAILED; the messages are above. The last good book, if there was one, is still in place.")
         return status
+    lite.place(fresh / "lite", live.assemble(fresh / "pyodide", have))
+    (fresh / ".nojekyll").touch()  # GitHub Pages would leave out folders whose names begin with an underscore
     swap(fresh, last)
+    if not have.pyodide:
+        say(f"NOTE: Pyodide's packages could not be had; live Python will ask {have.server} for them, and the pages say so.")
     say(f"done in {time.perf_counter() - began:.0f} s")
     say(f"open {(last / 'index.html').as_uri()}")
     return 0

@@ -271,6 +271,39 @@ def keep_own_scripts(app: Sphinx, pagename: str, templatename: str, context: dic
     context["script_files"] = [file for file in context.get("script_files", []) if not foreign(file)]
 
 
+# Live Python
+
+LIVE = """<div class="dln-live" hidden>
+<div class="dln-live-buttons">
+<button type="button" class="dln-live-start">Live code</button>
+<span class="dln-live-controls">
+<button type="button" class="dln-live-all">Run all</button>
+<button type="button" class="dln-live-stop">Stop</button>
+<button type="button" class="dln-live-restart">Restart Python</button>
+<button type="button" class="dln-live-clear">Forget my changes</button>
+</span>
+<a class="dln-live-notebook" href="{notebook}">Open as notebook</a>
+</div>
+<progress aria-label="Progress of live Python"></progress>
+<p class="dln-live-line" role="status"></p>
+<div class="dln-live-help">
+<p>Change any cell. <kbd>Shift</kbd>+<kbd>Enter</kbd> runs it, and what it needs above it; <kbd>Esc</kbd> leaves the editor,
+then <kbd>Tab</kbd> goes on. Your changes are kept in this browser.</p>
+<p class="dln-live-sizes">Long experiments run at a smaller size here than on the page you read, so their numbers and curves differ.</p>
+<p class="dln-live-server">Python’s packages come from a public server, cdn.jsdelivr.net, not from this book.</p>
+</div>
+</div>
+"""
+
+
+def offer_live_code(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: Any) -> None:
+    "Put the bar with the button for live Python below a chapter's title."
+    path = Path(app.env.doc2path(pagename)) if doctree else Path()
+    if path.suffix == ".ipynb" and path.stem in {book.name for book in notebooks.chapters()}:
+        notebook = context["pathto"]("lite/notebooks/index.html", 1) + f"?path={pagename}.ipynb"
+        context["body"] = context["body"].replace("</h1>", "</h1>\n" + LIVE.format(notebook=notebook), 1)
+
+
 # Rules of the house
 
 
@@ -310,6 +343,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # The theme's Font Awesome would replace the icons inside the widgets, and their Play button with them.
     app.add_js_file(None, body="window.FontAwesomeConfig={observeMutations:false}", priority=10)
     app.add_js_file("book.js", loading_method="defer")
+    app.add_js_file("live/button.js", loading_method="defer")
     app.connect("config-inited", add_assets)
     app.connect("builder-inited", index_exports)
     app.connect("builder-inited", read_in_parallel)
@@ -318,5 +352,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", refuse_wordless_pictures)
     app.connect("autodoc-process-docstring", link_docstring, priority=400)  # before napoleon
     app.connect("html-page-context", keep_own_scripts, priority=900)
+    app.connect("html-page-context", offer_live_code)
     app.connect("build-finished", refuse_heavy_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -153,6 +153,11 @@ def read_all() -> list[Notebook]:
     return [read(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
 
 
+def chapters() -> list[Notebook]:
+    "The numbered chapters: the workshop's names begin with a word."
+    return [book for book in read_all() if book.name[0].isdigit()]
+
+
 def imported_modules(code: str) -> set[str]:
     "The modules of the library that some code imports, without the package's name; '' is the package itself."
     names: set[str] = set()

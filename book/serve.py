@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from book.notebooks import ROOT
 
@@ -24,13 +25,37 @@ class Handler(SimpleHTTPRequestHandler):
         ".ipynb": "application/x-ipynb+json",
     }
 
+    isolated = True
+
+    def end_headers(self) -> None:
+        "Let a page share memory with its worker, so that Stop can interrupt Python. JupyterLite 0.6 fails where it may."
+        if self.isolated and "/lite/" not in self.path:
+            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
     def log_message(self, *_: object) -> None:
         "Keep quiet."
 
 
-def server(port: int = 0, folder: str = str(ROOT / "_build" / "html")) -> ThreadingHTTPServer:
+class Plain(Handler):
+    "Sends no headers of its own, as most servers of plain files."
+
+    isolated = False
+
+
+class Server(ThreadingHTTPServer):
+    "Says nothing when a browser has changed its mind about a file."
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        "Called by the library with the exception at hand."
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def server(port: int = 0, folder: str = str(ROOT / "_build" / "html"), handler: type[Handler] = Handler) -> Server:
     "A server of the book; port 0 takes a free one."
-    return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=folder))
+    return Server(("127.0.0.1", port), functools.partial(handler, directory=folder))
 
 
 if __name__ == "__main__":

@@ -38,14 +38,15 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     X : numpy.ndarray of float64, shape (1797, 64)
         The ink in each cell of an 8 × 8 grid, row by row from the top left: 0 is white,
         1 is black. Every value is a whole number of sixteenths.
-    labels : numpy.ndarray of int64, shape (1797,)
+    labels : numpy.ndarray of intp, shape (1797,)
         The digit that was meant, 0 to 9.
 
     Notes
     -----
     The test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin and
     C. Kaynak, 1998, UCI Machine Learning Repository, doi 10.24432/C50P49, CC BY 4.0),
-    by 13 writers. Each call returns new arrays.
+    by 13 writers. Each call returns new arrays. The labels have NumPy's type for indices:
+    64 bits, in a browser 32.
 
     Examples
     --------
@@ -58,7 +59,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     stored = resources.files("dlnbook").joinpath("digits.npz").read_bytes()
     with np.load(io.BytesIO(stored), allow_pickle=False) as file:
         X = file["ink"] / 16.0                    # (1797, 64)
-        labels = file["labels"].astype(np.int64)  # (1797,)
+        labels = file["labels"].astype(np.intp)   # (1797,)
     return X, labels
 
 # %% ../nbs/tools_data.ipynb #d8fe7940
@@ -211,7 +212,7 @@ def moons(
     -------
     X : numpy.ndarray of float64, shape (samples, 2)
         The points, in random order.
-    labels : numpy.ndarray of int64, shape (samples,)
+    labels : numpy.ndarray of intp, shape (samples,)
         0 for the upper moon, 1 for the lower.
 
     Raises
@@ -240,7 +241,7 @@ def moons(
         np.stack([1 - np.cos(down), 0.5 - np.sin(down)], axis=1),
     ])                                                       # (M, 2)
     X += noise * rng.standard_normal(X.shape)                # (M, 2)
-    labels = np.repeat(np.arange(2, dtype=np.int64), sizes)  # (M,)
+    labels = np.repeat(np.arange(2, dtype=np.intp), sizes)  # (M,)
     order = rng.permutation(samples)                         # (M,)
     return X[order], labels[order]
 
@@ -265,7 +266,7 @@ def spirals(
     -------
     X : numpy.ndarray of float64, shape (samples_per_class * classes, 2)
         The points, within the unit circle, in random order.
-    labels : numpy.ndarray of int64, shape (samples_per_class * classes,)
+    labels : numpy.ndarray of intp, shape (samples_per_class * classes,)
         The number of the arm, 0 to K - 1.
 
     Raises
@@ -289,7 +290,7 @@ def spirals(
     samples_per_class = check_count(samples_per_class, "samples_per_class", 1)
     classes = check_count(classes, "classes", 2)
     noise, rng = check_number(noise, "noise", least=0), check_generator(rng)
-    arms = np.arange(classes, dtype=np.int64)
+    arms = np.arange(classes, dtype=np.intp)
     labels = np.repeat(arms, samples_per_class)                              # (M,)
     radius = np.tile(np.linspace(0, 1, samples_per_class + 1)[1:], classes)  # (M,)
     angle = 2 * np.pi * labels / classes + 4 * radius                        # (M,)

@@ -17,8 +17,11 @@ from book.serve import server
 from dlnbook.page import Slider, frame_html, slider
 
 SITE = ROOT / "_build" / "html"
+THEIRS = {"_static", "lite"}  # the theme's templates; JupyterLite, visited in test_live.py
 PAGES = sorted(
-    str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts and path.name not in ("genindex.html", "py-modindex.html")
+    str(path.relative_to(SITE))
+    for path in SITE.rglob("*.html")
+    if not THEIRS & set(path.relative_to(SITE).parts) and path.name not in ("genindex.html", "py-modindex.html")
 )
 LIVELY = [book for book in read_all() if "explore(" in book.code and book.name[0].isdigit()]
 

