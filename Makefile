@@ -28,7 +28,7 @@ test: .venv/test _build/html/index.html browser  ## everything that checks the p
 	@echo "[test] the chapters' own checks"
 	@DLNBOOK_EXPLORE=probe $(BIN)/nbdev_test --path nbs --n_workers 2 --timing
 	@echo "[test] the test suite"
-	@$(BIN)/python -m pytest -n 2 -m "not live" tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not live" tests
 
 test-live: .venv/test _build/html/index.html browser  ## every chapter with live Python in a browser, and as a notebook there
 	@$(BIN)/python -m pytest -n 2 -m live tests

@@ -1,6 +1,6 @@
 """A training step of `dlnbook.workspace`: beside its floor, plain NumPy, PyTorch, jax and scikit-learn.
 
-    python -m benchmarks.training_step            measure (six to eight minutes), print, keep results/training_step.json
+    python -m benchmarks.training_step            measure (about six minutes), print, keep results/training_step.json
     python -m benchmarks.training_step --quick    a look at it (a minute), nothing kept
 
 The floor is the time of the matrix products that no step can do without, by `np.matmul(out=)`. Every library is
@@ -230,16 +230,23 @@ STEPS = {
 }  # fmt: skip
 
 
-def steps(libraries: list[str], shape: str, seconds: float, threads: int) -> dict[str, Any]:
-    "Time of each library's step over that of the floor, turn by turn."
+def steps(libraries: list[str], seconds: float, threads: int) -> dict[str, Any]:
+    "Time of each library's step over that of the floor, turn by turn, for all networks."
     if threads == 1 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    clock = time.process_time if threads == 1 else time.perf_counter
     from benchmarks import _blas
 
+    return {shape: race(libraries, shape, seconds, threads) | {"kernel": _blas()["kernel"]} for shape in SHAPES}
+
+
+def race(libraries: list[str], shape: str, seconds: float, threads: int) -> dict[str, Any]:
+    "One network."
+    clock = time.process_time if threads == 1 else time.perf_counter
     widths, B = SHAPES[shape]
     contestants, losses = {"floor": floor(widths, B)}, {}
     for name in libraries:
+        if "60,000" in name and shape not in ("i", "ii", "iii"):
+            continue
         M = 60_000 if "60,000" in name else 128 if shape == "v" else 2048
         contestants[name] = STEPS[name](*material(widths, B, M), B, 0.01)
         losses[name] = [contestants[name]() for _ in range(3)]
@@ -258,22 +265,18 @@ def steps(libraries: list[str], shape: str, seconds: float, threads: int) -> dic
             times[name].append((clock() - start) / repeats[name])
         turns += 1
     return {
-        "kernel": _blas()["kernel"],
         "floor, µs": 1e6 * median(times["floor"]),
-        "ratios": {name: median(a / b for a, b in zip(times[name], times["floor"])) for name in libraries},
+        "ratios": {name: median(a / b for a, b in zip(times[name], times["floor"])) for name in losses},
         "losses": losses,
     }
 
 
 def measure_steps(kernel: str, threads: int, groups: list[list[str]], seconds: float, rounds: int) -> dict[str, Any]:
-    "All networks with one kernel and one number of threads."
+    "All networks with one kernel and one number of threads; the libraries' processes take turns."
+    processes = [clean(kernel, threads, "steps", group, seconds, threads) for _ in range(rounds) for group in groups]
     found: dict[str, Any] = {}
     for shape, (widths, B) in SHAPES.items():
-        runs = [
-            clean(kernel, threads, "steps", [n for n in group if "60,000" not in n or shape in ("i", "ii", "iii")], shape, seconds, threads)
-            for _ in range(rounds)
-            for group in groups
-        ]
+        runs = [process[shape] for process in processes]
         same_numbers(runs)
         names = list(dict.fromkeys(name for run in runs for name in run["ratios"]))
         ratios = {name: median(run["ratios"][name] for run in runs if name in run["ratios"]) for name in names}

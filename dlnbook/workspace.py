@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .activation import ACTIVATIONS
 from dlnbook.doors import (
     check_array, check_count, check_generator, check_integers, check_number
 )
@@ -54,7 +56,7 @@ def step_flops(widths: Iterable[int], batch_size: int = 1) -> int:
     >>> step_flops([2, 3, 2])
     60
     >>> step_flops([784, 30, 10], 10)
-    1434000
+    958800
     """
     widths = list(widths) if isinstance(widths, Iterable) else widths
     forward_pass = forward_flops(widths, check_count(batch_size, "batch_size"))
@@ -102,27 +104,25 @@ def _tile_calls(D, Z, W, room):
 
 # %% ../nbs/09_workspace.ipynb #66586712
 def _reader(source, dtype):
-    "A function that copies rows of `source` into a buffer of this dtype."
+    "A function like source.take(rows, 0, out, mode), for an `out` of this dtype."
     source = np.asarray(source)
     if not source.flags.c_contiguous:
 
-        def read(rows, out):
+        def read(rows, axis, out, mode):
             for row, place in zip(rows, out):
                 place[...] = source[row]
 
     elif source.dtype == dtype:
-
-        def read(rows, out):
-            source.take(rows, 0, out, "clip")
+        read = source.take
 
     else:
         spare = [np.empty((0, *source.shape[1:]), source.dtype)]
 
-        def read(rows, out):
+        def read(rows, axis, out, mode):
             if len(spare[0]) < len(rows):
                 spare[0] = np.empty(out.shape, source.dtype)
             raw = spare[0][: len(rows)]
-            source.take(rows, 0, raw, "clip")
+            source.take(rows, axis, raw, mode)
             np.copyto(out, raw, casting="same_kind")
 
     return read
@@ -160,18 +160,22 @@ class _Windows:
         self.ones_K = work._ones[:K]  # (K,)
 
 # %% ../nbs/09_workspace.ipynb #a22111d5
-def _pair(activation):
-    "The functions forward(A, Z) and backward(A, Z, D) of an activation."
-    if getattr(activation, "forward", None) is not None:
-        return activation.forward, activation.backward
+def _activation_calls(f, A, Z, D):
+    "The calls that write f(A) into Z, and those that multiply D by f′(A)."
+    if f is ACTIVATIONS["relu"]:
+        zero = np.zeros((), A.dtype)
+        back = [(np.greater, (Z, zero, Z)), (np.multiply, (D, Z, D))]
+        return [(partial(np.maximum, out=Z), (A, zero))], back
+    if getattr(f, "forward", None) is not None:
+        return [(f.forward, (A, Z))], [(f.backward, (A, Z, D))]
 
     def forward(A, Z):
-        np.copyto(Z, activation.f(A), casting="same_kind")
+        np.copyto(Z, f.f(A), casting="same_kind")
 
-    def backward(A, Z, D):
-        np.multiply(D, activation.df(A), out=D)
+    def backward(A, D):
+        np.multiply(D, f.df(A), out=D)
 
-    return forward, backward
+    return [(forward, (A, Z))], [(backward, (A, D))]
 
 # %% ../nbs/09_workspace.ipynb #f7a0e4c5
 def _forward_calls(v, network, noise=None, rng=None):
@@ -182,16 +186,15 @@ def _forward_calls(v, network, noise=None, rng=None):
         calls.append((_product(A), (W, v.noisy[r - 1], A)))  # (P_r, B)
         calls.append((np.add, (A, b, A)))
         if r <= network.R:
-            activate, _ = _pair(network.activations[r - 1])
-            calls.append((activate, (A, v.Z[r])))
+            calls += _activation_calls(network.activations[r - 1], A, v.Z[r], v.D[r])[0]
             if noise is not None:
                 calls.append((np.copyto, (v.noisy[r], v.Z[r])))
                 calls.append((noise.forward, (v.noisy[r].T, r, rng)))
     return calls + _loss_calls(v)
 
 # %% ../nbs/09_workspace.ipynb #213ed50a
-def _backward_calls(v, network, scale, dW, db, noise=None, tiled=()):
-    "The way back as a list of calls. Layers in `tiled` change W, all others fill dW."
+def _backward_calls(v, network, scale, dW, db, noise=None, tiled=(), additions=None):
+    "The way back as a list of calls, with the additions that follow a layer."
     D, Y, T = v.D, v.D[-1], v.T[:-1]
     calls = [(np.subtract, (Y, T, Y)), (np.multiply, (Y, scale, Y))]
     for r in range(network.R + 1, 0, -1):
@@ -205,22 +208,28 @@ def _backward_calls(v, network, scale, dW, db, noise=None, tiled=()):
             calls += _tile_calls(D[r], Z, W, dW[r])
         else:
             calls.append((_product(dW[r]), (D[r], Z, dW[r])))  # (P_r, P_{r−1})
+        if additions and r in additions:
+            calls.append((np.add, additions[r]))
         if r > 1:
-            _, slope = _pair(network.activations[r - 2])
-            calls.append((slope, (v.A[r - 1], v.Z[r - 1], D[r - 1])))
+            arrays = v.A[r - 1], v.Z[r - 1], D[r - 1]
+            calls += _activation_calls(network.activations[r - 2], *arrays)[1]
     return calls
 
 # %% ../nbs/09_workspace.ipynb #f7e94b3f
-def _update_calls(network, change, tiled):
-    "The addition for all parameters that no tile changes: one call, if there are none."
-    theta, pieces, start, stop = network.parameters, [], 0, 0
+_CACHED = 2**18  # bytes of parameters up to which one addition is enough
+
+
+def _additions(network, change, tiled=()):
+    "The additions of the update, by the layer after whose gradients they come."
+    theta, found, start = network.parameters, {}, 0
+    if theta.nbytes <= _CACHED and not tiled:
+        return {1: (theta, change, theta)}
     for r in range(1, network.R + 2):
-        if r in tiled:
-            pieces.append(slice(start, stop))
-            start = stop + network.W[r].size
-        stop += network.W[r].size + network.b[r].size
-    pieces.append(slice(start, stop))
-    return [(np.add, (theta[s], change[s], theta[s])) for s in pieces if s.start < s.stop]
+        weights, biases = network.W[r].size, network.b[r].size
+        part = slice(start + weights * (r in tiled), start + weights + biases)
+        found[r] = theta[part], change[part], theta[part]
+        start += weights + biases
+    return found
 
 # %% ../nbs/09_workspace.ipynb #277ade00
 class _Tape:
@@ -234,7 +243,8 @@ class _Tape:
         self.B, self.arrays, self.S, self.T = B, v, v.S.reshape(-1), v.T.reshape(-1)
         self.forward = _forward_calls(v, network, work.noise, work.rng)
         self.backward = _backward_calls(*back)
-        self.step = _backward_calls(*back, tiled) + _update_calls(network, work.gradient, tiled)
+        additions = _additions(network, work.gradient, tiled)
+        self.step = _backward_calls(*back, tiled, additions)
 
 # %% ../nbs/09_workspace.ipynb #615100df
 def _check_methods(value, name, *methods):
@@ -359,7 +369,9 @@ class Workspace:
         held += [self._soft] + ([] if self._table is None else [self._table])
         return sum({id(each): each.nbytes for each in held}.values())
 
-    def forward(self, X: ArrayLike, T: ArrayLike, rows: ArrayLike | None = None) -> float:
+    def forward(
+        self, X: ArrayLike, T: ArrayLike, rows: ArrayLike | None = None
+    ) -> float:
         """The forward pass of a batch.
 
         Parameters
@@ -401,7 +413,8 @@ class Workspace:
         """
         tape, self._ready = self._ready, None
         if tape is None:
-            raise RuntimeError("backward: expected a call of forward before each, got none")
+            wanted = "a call of forward before each"
+            raise RuntimeError(f"backward: expected {wanted}, got none")
         self._scale.fill(1 / tape.B)
         for call, arguments in tape.backward:
             call(*arguments)
@@ -464,7 +477,7 @@ class Workspace:
         if getattr(rows, "base", None) is not self._order:
             rows = self._check_rows(rows)
         tape = self._tapes.get(len(rows)) or self._new_tape(len(rows))
-        self._read_X(rows, tape.arrays.X)
+        self._read_X(rows, 0, tape.arrays.X, "clip")
         self._read_T(rows, tape.arrays)
         return tape
 
@@ -478,7 +491,7 @@ class Workspace:
         return self._tapes[B]
 
     def _look(self, X, T):
-        "See data for the first time: check what can be checked without reading all of X."
+        "See data for the first time: check them, but do not read all of X."
         (N, *_, K), dtype = self.network.widths, self.network.dtype
         inputs, targets = np.asarray(X), np.asarray(T)
         if inputs.dtype.kind not in "buif":
@@ -495,7 +508,7 @@ class Workspace:
             read_T = self._target_reader(_reader(targets, dtype))
         self._read_X, self._read_T, self._M = _reader(inputs, dtype), read_T, M
         arrays = isinstance(X, np.ndarray) and isinstance(T, np.ndarray)
-        self._seen_X, self._seen_T = (X, T) if arrays else (None, None)  # lists: each time
+        self._seen_X, self._seen_T = (X, T) if arrays else (None, None)  # lists: anew
         self._order = self
 
     def _label_reader(self, read):
@@ -503,11 +516,11 @@ class Workspace:
         table = self._table
 
         def from_table(rows, v):
-            read(rows, v.labels)
+            read(rows, 0, v.labels, "clip")
             table.take(v.labels, 1, v.T, "clip")
 
         def many_classes(rows, v):
-            read(rows, v.labels)
+            read(rows, 0, v.labels, "clip")
             v.T.fill(0)
             v.T[v.labels, v.columns] = 1
             v.T[-1].fill(-1)
@@ -519,7 +532,7 @@ class Workspace:
 
         def from_rows(rows, v):
             targets = self._soft[: len(rows)]
-            read(rows, targets)
+            read(rows, 0, targets, "clip")
             np.copyto(v.T[:-1], targets.T)
             np.add.reduce(v.T[:-1], 0, None, v.T[-1])
             np.negative(v.T[-1], v.T[-1])
@@ -531,9 +544,9 @@ class Workspace:
         rows = np.arange(self._M) if rows is None else rows
         rows = check_integers(rows, "rows", ("B",), most=self._M - 1)
         whole = rows.base
-        if isinstance(whole, np.ndarray) and whole.ndim == 1 and whole.dtype == rows.dtype:
-            if 0 <= whole.min() and whole.max() < self._M:
-                self._order = whole
+        alike = isinstance(whole, np.ndarray) and whole.dtype == rows.dtype
+        if alike and whole.ndim == 1 and 0 <= whole.min() and whole.max() < self._M:
+            self._order = whole
         return rows.astype(np.intp, copy=False)
 
 # %% ../nbs/09_workspace.ipynb #14ece555
@@ -586,11 +599,12 @@ def workspace_bytes(
     --------
     >>> table = workspace_bytes((784, 30, 10), 10, "float32")
     >>> table["parameters"], table["batch"], sum(table.values())
-    (95440, 32440, 418080)
+    (95440, 32440, 418240)
     """
     widths = list(widths) if isinstance(widths, Iterable) else widths
     B = check_count(batch_size, "batch_size")
-    per_node, copies = check_count(per_node, "per_node"), check_count(copies, "copies", 0)
+    per_node = check_count(per_node, "per_node")
+    copies = check_count(copies, "copies", 0)
     theta = parameter_bytes(widths, dtype)
     (N, *hidden, K), size, index = widths, np.dtype(dtype).itemsize, np.intp(0).itemsize
     lookup = size * (K + 1) * K if K <= _CLASSES else index * B

@@ -255,7 +255,7 @@ def test_noise_comes_from_the_generator_and_is_new_each_time():
 
 
 def test_a_seam_that_is_not_used_is_not_there():
-    network, *_ = made((4, 6, 5, 3))
+    network, *_ = made((4, 6, 5, 3), "tanh")
     plain, noisy = (Workspace(network, 8, noise=n, rng=np.random.default_rng(0)) for n in (None, Dropout()))
     for work, extra in ((plain, 0), (noisy, 2)):
         tape = workspace._Tape(work, 8)
