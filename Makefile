@@ -11,7 +11,7 @@ UV = VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 INSTALL = $(UV) pip install -q --require-hashes -r
 LOCK = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-package dlnbook --custom-compile-command 'make lock'
-SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/*/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml requirements-pyodide.lock)
+SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/*/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml requirements-pyodide.lock benchmarks/results/*.json)
 
 .PHONY: help book test test-live quick browser lab serve lock clean
 

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from book.live import CACHE, place_tree
+from book.live import CACHE, KEPT, place_tree
 from book.notebooks import ROOT, digest, read_all
 
 LOCK = ROOT / "requirements-live.lock"
@@ -67,9 +67,10 @@ def place(target: Path, manifest: dict[str, Any]) -> None:
     "Put JupyterLite and the notebooks into a folder beside pyodide/."
     place_tree(program(), target)
     _configure(target / "jupyter-lite.json", manifest)
-    listed = [_copy(book.path, target) for book in read_all()]
-    _list(target, "nbs", listed)
-    _list(target, "", [_entry("nbs", "nbs", "directory", None)])
+    _list(target, "", [_entry(name, name, "directory", None) for name in ("nbs", "benchmarks")])
+    _list(target, "nbs", [_copy(book.path, target) for book in read_all()])
+    _list(target, "benchmarks", [_entry("results", "benchmarks/results", "directory", None)])
+    _list(target, "benchmarks/results", [_copy_result(path, target) for path in KEPT])
 
 
 def _configure(path: Path, manifest: dict[str, Any]) -> None:
@@ -96,6 +97,14 @@ def _copy(path: Path, target: Path) -> dict[str, Any]:
     goal.write_text(json.dumps(notebook, ensure_ascii=False), encoding="utf-8")
     os.utime(goal, ns=(path.stat().st_mtime_ns,) * 2)
     return _entry(path.name, f"nbs/{path.name}", "notebook", goal.stat().st_size)
+
+
+def _copy_result(path: Path, target: Path) -> dict[str, Any]:
+    "Copy a file that chapters read; return its entry in the list of files."
+    name = str(path.relative_to(ROOT))
+    (target / "files" / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, target / "files" / name)
+    return _entry(path.name, name, "file", path.stat().st_size)
 
 
 def _entry(name: str, path: str, kind: str, size: int | None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ CARRIER = ROOT / "requirements-pyodide.lock"
 PURE = ("comm", "ipywidgets", "tqdm")  # from requirements.lock, beside Pyodide's own
 KERNEL = ("pyodide-kernel", "piplite", "ipykernel")  # JupyterLite's wheels, in the package of its kernel
 EXTENSION = Path("share/jupyter/labextensions/@jupyterlite/pyodide-kernel-extension/static/pypi")
+KEPT = sorted((ROOT / "benchmarks" / "results").glob("*.json"))  # the chapters read them, beside nbs/
 
 PAGE = ["dlnbook", "pyodide-kernel"]  # what a page loads, with all they need
 NOTEBOOK = ["fonttools", "ipykernel", "jedi", "micropip", "piplite", "ssl"]  # what JupyterLite asks for besides
@@ -217,10 +218,15 @@ def assemble(target: Path, have: Supply) -> dict[str, Any]:
     name = f"pyodide-lock-{digest([], written)}.json"  # a browser must not take an older one for it
     for each in (name, "pyodide-lock.json"):  # the second is where JupyterLite looks
         (target / each).write_text(written, encoding="utf-8")
+    kept = f"kept-{digest(KEPT)}.zip"
+    with zipfile.ZipFile(target / kept, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in KEPT:  # the time of the file would make a different archive of the same results
+            archive.writestr(zipfile.ZipInfo(str(path.relative_to(ROOT))), path.read_bytes(), zipfile.ZIP_DEFLATED)
     loaded = closure(PAGE, packages)
     wanted = [*CORE, *(packages[each]["file_name"] for each in loaded)]
     manifest = {
         "lock": name,
+        "kept": kept,
         "packages": loaded,
         "notebook": sorted(packages),
         "bytes": {file: files[file].stat().st_size for file in wanted if files.get(file)},

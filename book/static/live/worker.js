@@ -10,6 +10,7 @@ warnings.filterwarnings("ignore", "tqdm:disabling monitor")
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 ipython_shell.run_line_magic("colors", "NoColor")
 `;
+const HOME = "/home/pyodide";
 const STREAM_PAUSE = 60; // ms between two messages with printed text
 const STREAM_LIMIT = 200_000; // characters a run may print
 let pyodide, kernel, shell, plain;
@@ -76,6 +77,15 @@ function countBytes(sizes) {
   };
 }
 
+// The files that chapters read, where they look for them: beside the folder of the notebooks.
+async function furnish(url) {
+  const kept = await fetch(url);
+  if (!kept.ok) throw new Error(`${url} could not be had (status ${kept.status})`);
+  pyodide.unpackArchive(await kept.arrayBuffer(), "zip", { extractDir: HOME });
+  pyodide.FS.mkdirTree(`${HOME}/nbs`);
+  pyodide.FS.chdir(`${HOME}/nbs`);
+}
+
 async function start({ folder, manifest, environment, interrupt }) {
   countBytes(manifest.bytes);
   importScripts(folder + "pyodide.js");
@@ -83,13 +93,14 @@ async function start({ folder, manifest, environment, interrupt }) {
     indexURL: folder,
     lockFileURL: folder + manifest.lock,
     packages: manifest.packages,
-    env: { HOME: "/home/pyodide", ...environment },
+    env: { HOME, ...environment },
     stdout: () => {},
     stderr: () => {},
   });
   const there = new Set(Object.keys(pyodide.loadedPackages).map((name) => name.toLowerCase().replaceAll("_", "-")));
   const missing = manifest.packages.filter((name) => !there.has(name));
   if (missing.length) throw new Error(`what came as ${missing.join(", ")} is not what the lock names`);
+  await furnish(folder + manifest.kept);
   if (interrupt) pyodide.setInterruptBuffer(interrupt);
   postMessage({ type: "progress", name: "the interpreter" });
   connect();
