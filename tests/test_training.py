@@ -494,11 +494,13 @@ def test_ctrl_c_in_a_callback():
 
 
 INTERRUPTED = """
+import signal
 import sys
 import numpy as np
 from dlnbook.network import Network
 from dlnbook.training import fit
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
 rng = np.random.default_rng(0)
 X, y = rng.standard_normal((2000, 20)), rng.integers(0, 3, 2000)
 network = Network((20, 30, 3), rng=rng)
@@ -516,10 +518,14 @@ print(history.reason, len(history) == len(history.loss) > 1, bool(np.isfinite(ne
 def test_a_real_ctrl_c(shown):
     environment = os.environ | {"DLNBOOK_EXPLORE": "callback"}
     process = subprocess.Popen([sys.executable, "-c", INTERRUPTED, shown], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
-    assert process.stdout.readline() == "running\n"
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        assert process.stdout.readline() == "running\n"
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
     assert out == "interrupted True True\n" and process.returncode == 0
     assert ("accuracy" in err) == (shown == "bar")
 
