@@ -1,0 +1,269 @@
+"""The experiments of the chapter on stopping at full size.
+
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.stopping
+
+Takes about five minutes on one core and keeps results/stopping.json, which the chapter shows. Pairs [m, h] are a mean
+over the trainings and half its 95 % interval. A digest of this file and of dlnbook/stopping.py, without comments and
+docstrings, is kept too; a test compares it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+from benchmarks import digest_of, keep, machine
+from dlnbook.data import digits
+from dlnbook.initialization import he
+from dlnbook.loss import log_softmax
+from dlnbook.network import Network
+from dlnbook.stopping import GeneralizationLoss, ProgressQuotient, RelativePatience, Rising, paired_difference, regret, stopped_at
+from dlnbook.training import Epoch, History, Patience, Threshold, fit
+
+HERE = Path(__file__).resolve()
+PLACE = HERE.parent / "results" / "stopping.json"
+
+RECIPE: dict[str, Any] = {
+    "data": "digits in a random order that differs from training to training: 200 for training, 400 for validation, 1197 for the test; inputs from 0 to 1; float64",
+    "training": "64-50-10, ReLU, He's weights, batches of 10, η 0.1, 200 epochs; noisy: each training label is drawn anew with probability 0.2, validation and test labels are right",
+    "seeds": 150,
+    "noise": [0.0, 0.2],
+    "V": [25, 100, 400],
+    "rules": {"patience": [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 64], "GL": [2, 5, 10, 20, 40], "PQ": [0.02, 0.05, 0.1, 0.2, 0.5, 1],
+              "rising": [1, 2, 3, 4, 6], "relative": [0.25, 0.5, 1, 2], "threshold": [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], "fixed": [10, 20, 30, 50, 80, 120], "smoothed": [1, 2, 4, 8, 16]},
+    "smoothed": "patience, with the mean of the last 5 validation losses in the place of each",
+    "versus": "regret of a rule minus that of a patience drawn by lot between two neighbors, so that the mean epochs are equal; paired",
+    "watch": "patience that watches the share of errors instead of the loss, ties to the earlier epoch: lost accuracy, minus that of patience on the loss",
+    "gaps": {"what": "test samples: epoch b and b + gap: difference of the mean losses, spread of a loss at b, spread of the difference", "gaps": [1, 5, 20]},
+    "optimism": "test loss minus validation loss, at the epoch that the validation loss prefers and at epoch 20; for errors the same",
+    "scatter": "15 blocks of 100 unseen digits: spread of the block means, over what the samples' spread foretells; epoch 20, and epoch 20 minus epoch 30",
+    "halves": "test set in halves: the epoch best by the one, judged by the other, minus the best by the other",
+    "plateau": {"what": "64-30×3-10, 0.25 times He's weights, right labels, 120 epochs: share stopped before the validation loss was below ½ ln 10; the rise before",
+                "seeds": 60, "patience": [1, 2, 4, 8, 16, 32]},
+    "descents": {"what": "64-200-200-200-10, 1000 training digits, batches of 20, η 0.05, 250 epochs: test errors, mean over 9 epochs: least before the rise, highest after, least after that, last",
+                 "seeds": 5, "noise": [0.2, 0.4]},
+}  # fmt: skip
+
+
+def shuffled(seed, samples, noise):
+    "Training samples, their labels (some wrong), the other samples, their labels, and the generator."
+    X, labels = digits()
+    rng = np.random.default_rng([15, seed])
+    order = rng.permutation(len(X))
+    train, unseen = order[:samples], order[samples:]
+    wrong = rng.random(samples) < noise
+    y = np.where(wrong, rng.integers(10, size=samples), labels[train])
+    return X[train], y, X[unseen], labels[unseen], rng
+
+
+def record(noise, seed, epochs=200):
+    "Losses on the way (E,), and for each epoch and unseen sample its loss and whether it is wrong (E, 1597)."
+    X, y, X_unseen, labels, rng = shuffled(seed, 200, noise)
+    network = Network((64, 50, 10), rng=rng, initialize=he)
+    losses, errors = [], []
+
+    def look(epoch, network, history):
+        A = network.scores(X_unseen)
+        losses.append(-log_softmax(A)[np.arange(len(A)), labels])
+        errors.append(A.argmax(axis=1) != labels)
+
+    history = fit(network, X, y, epochs=epochs, batch_size=10, eta=0.1, rng=rng, callback=look, progress=False)
+    return history.loss, np.array(losses), np.array(errors)
+
+
+def seen_by(way, losses, errors):
+    "The history that these validation samples would have shown."
+    rows = zip(way, losses.mean(axis=1), errors.mean(axis=1))
+    return History([Epoch(e, 0.1, float(w), 0.0, float(loss), float(1 - wrong)) for e, (w, loss, wrong) in enumerate(rows, 1)])
+
+
+def rules():
+    "All rules by kind and setting."
+    kinds = {"patience": Patience, "GL": GeneralizationLoss, "PQ": ProgressQuotient, "rising": Rising, "relative": RelativePatience, "threshold": Threshold,
+             "fixed": enough}  # fmt: skip
+    return {(kind, setting): kinds[kind](setting) for kind in kinds for setting in RECIPE["rules"][kind]}
+
+
+def enough(epochs):
+    "A rule that counts."
+    return lambda history: "enough" if len(history) >= epochs else None
+
+
+def smoothed(seen, patience):
+    "A rule that stops this one history where patience stops that of the means of 5 epochs."
+    means = np.convolve(seen.validation_loss, np.ones(5) / 5, "valid")
+    at = stopped_at(Patience(patience), seen_by(means, means[:, None], means[:, None]))
+    return enough(math.inf if at is None else at + 4)
+
+
+def interval(values):
+    "Mean and half its 95 % interval."
+    values = np.asarray(values, float)
+    return [round(float(values.mean()), 6), round(float(1.96 * values.std(ddof=1) / math.sqrt(len(values))), 6)]
+
+
+def summary(found, lost):
+    "What a rule did, over all trainings."
+    off = np.array([each.epochs for each in found])
+    early = off < 0
+    return {
+        "trained": interval([each.stopped for each in found]),
+        "early": interval(early), "late": interval(off > 0), "met": round(float(np.mean([each.met for each in found])), 4),
+        "too_few": round(float(-off[early].mean()), 3) if early.any() else 0.0,
+        "too_many": round(float(off[off > 0].mean()), 3) if (off > 0).any() else 0.0,
+        "cut": interval([each.cut for each in found]), "pick": interval([each.pick for each in found]),
+        "loss": interval([each.loss for each in found]), "accuracy": interval(lost),
+    }  # fmt: skip
+
+
+def versus(found, lost):
+    "Each rule against a patience of the same mean cost."
+    trained = {key: np.mean([each.stopped for each in runs]) for key, runs in found.items()}
+    patient = sorted((cost, key) for key, cost in trained.items() if key[0] == "patience")
+    compared = {}
+    for key, runs in found.items():
+        for (low, a), (high, b) in zip(patient, patient[1:]):
+            if key[0] != "patience" and low <= trained[key] <= high:
+                w = (high - trained[key]) / (high - low)
+                loss = [r.loss - w * s.loss - (1 - w) * t.loss for r, s, t in zip(runs, found[a], found[b])]
+                accuracy = [r - w * s - (1 - w) * t for r, s, t in zip(lost[key], lost[a], lost[b])]
+                compared.setdefault(key[0], {})[key[1]] = {"loss": interval(loss), "accuracy": interval(accuracy)}
+    return compared
+
+
+def trainings(noise):
+    "Everything that is read off the same trainings."
+    sizes, gaps = RECIPE["V"], RECIPE["gaps"]["gaps"]
+    keys = [*rules(), *(("smoothed", p) for p in RECIPE["rules"]["smoothed"])]
+    found = {V: {key: [] for key in keys} for V in sizes}
+    lost = {V: {key: [] for key in keys} for V in sizes}
+    fancy = {V: {"optimism": [], "control": [], "errors": [], "error_control": [], "independent": []} for V in sizes}
+    rows: dict[str, list] = {"best": [], "best_loss": [], "best_error": [], "last_loss": [], "last_error": [], "halves": [], "scatter": [], "paired_scatter": []}
+    watch = {V: {p: [] for p in RECIPE["rules"]["patience"]} for V in sizes}
+    apart: dict[int, list] = {gap: [] for gap in gaps}
+    for seed in range(RECIPE["seeds"]):
+        way, losses, errors = record(noise, seed)
+        truth, wrong = losses[:, 400:].mean(axis=1), errors[:, 400:].mean(axis=1)
+        b = int(truth.argmin())
+        for name, value in zip(rows, (b + 1, truth[b], wrong[b], truth[-1], wrong[-1])):
+            rows[name].append(value)
+        one, other = losses[:, 400:998].mean(axis=1), losses[:, 998:].mean(axis=1)
+        rows["halves"].append((other[one.argmin()] - other.min() + one[other.argmin()] - one.min()) / 2)
+        blocks = losses[:, 97:].reshape(len(losses), 15, 100)
+        for name, each in (("scatter", blocks[19]), ("paired_scatter", blocks[19] - blocks[29])):
+            rows[name].append(each.mean(axis=1).var(ddof=1) / (each.var(ddof=1) / 100))
+        for gap in gaps:
+            e = min(b + gap, len(losses) - 1)
+            difference, error = paired_difference(losses[e, 400:], losses[b, 400:])
+            apart[gap].append((difference, losses[b, 400:].std(ddof=1), error * math.sqrt(1197)))
+        for V in sizes:
+            seen = seen_by(way, losses[:, :V], errors[:, :V])
+            asked = rules() | {("smoothed", p): smoothed(seen, p) for p in RECIPE["rules"]["smoothed"]}
+            for key, rule in asked.items():
+                each = regret(rule, seen, truth)
+                found[V][key].append(each)
+                lost[V][key].append(wrong[each.kept - 1] - wrong.min())
+            counted = seen_by(way, errors[:, :V], errors[:, :V])
+            for p in watch[V]:
+                kept = regret(Patience(p), counted, truth).kept
+                watch[V][p].append((wrong[kept - 1] - wrong.min(), wrong[kept - 1] - wrong.min() - lost[V]["patience", p][-1]))
+            k, mean = seen.best_epoch - 1, np.array(seen.validation_loss)
+            rate = 1 - np.array(seen.validation_accuracy)
+            least = int(rate.argmin())
+            values = (truth[k] - mean[k], truth[19] - mean[19], wrong[least] - rate[least], wrong[19] - rate[19], losses[b, :V].std(ddof=1) / math.sqrt(V))
+            for name, value in zip(fancy[V], values):
+                fancy[V][name].append(value)
+    square = lambda values: float(np.sqrt(np.mean(np.square(values))))
+    return {
+        "rows": {name: interval(values) for name, values in rows.items()},
+        "best_quartiles": [float(q) for q in np.percentile(rows["best"], [25, 50, 75])],
+        "gaps": {gap: {"difference": interval([t[0] for t in each]), "spread": square([t[1] for t in each]), "paired": square([t[2] for t in each])} for gap, each in apart.items()},
+        "optimism": {V: {name: interval(values) for name, values in each.items()} for V, each in fancy.items()},
+        "watch": {V: {p: [interval([t[i] for t in each]) for i in (0, 1)] for p, each in by.items()} for V, by in watch.items()},
+        "rules": {V: nested({key: summary(found[V][key], lost[V][key]) for key in found[V]}) for V in sizes},
+        "versus": {V: versus(found[V], lost[V]) for V in sizes},
+    }  # fmt: skip
+
+
+def nested(flat):
+    "By kind, then by setting."
+    found: dict = {}
+    for (kind, setting), value in flat.items():
+        found.setdefault(kind, {})[setting] = value
+    return found
+
+
+def plateau_losses(seed, V, epochs=120):
+    "Validation losses of a training that begins on a plateau."
+    X, y, X_unseen, labels, rng = shuffled(seed, 200, 0.0)
+    network = Network((64, 30, 30, 30, 10), rng=rng, initialize=lambda o, i, r: 0.25 * he(o, i, r))
+    history = fit(network, X, y, epochs=epochs, batch_size=10, eta=0.1, rng=rng, validation=(X_unseen[:V], labels[:V]), progress=False)
+    return history
+
+
+def plateau():
+    "Which share of trainings patience ends before they have begun."
+    recipe, lengths, rises, finals = RECIPE["plateau"], [], [], []
+    stopped: dict[int, list] = {p: [] for p in recipe["patience"]}
+    for seed in range(recipe["seeds"]):
+        history = plateau_losses(seed, 400)
+        loss = np.array(history.validation_loss)
+        under = loss < math.log(10) / 2
+        end = int(under.argmax()) if under.any() else len(loss)
+        lengths.append(end)
+        rises.append(loss[:end].max() - loss[0])
+        finals.append(loss.min())
+        for p in stopped:
+            at = stopped_at(Patience(p), history)
+            stopped[p].append(at is not None and at <= end)
+    return {"stopped": {p: interval(each) for p, each in stopped.items()}, "length": float(np.median(lengths)), "rise": interval(rises), "final": interval(finals)}
+
+
+def descents(noise):
+    "Does the test error fall a second time? And the whole curve of the first training, every fifth epoch."
+    runs, curve = [], []
+    for seed in range(RECIPE["descents"]["seeds"]):
+        X, y, X_unseen, labels, rng = shuffled(seed, 1000, noise)
+        network, wrong = Network((64, 200, 200, 200, 10), rng=rng, initialize=he), []
+        look = lambda epoch, network, history: wrong.append(float((network.scores(X_unseen).argmax(axis=1) != labels).mean()))
+        fit(network, X, y, epochs=250, batch_size=20, eta=0.05, rng=rng, callback=look, progress=False)
+        smooth = np.convolve(wrong, np.ones(9) / 9, "valid")
+        first = int(smooth.argmin())
+        top = first + int(smooth[first:].argmax())
+        curve = curve or [round(float(v), 4) for v in smooth[::5]]
+        runs.append([round(float(v), 4) for v in (smooth[first], smooth[top], smooth[top:].min(), smooth[-1])])
+    return {"runs": runs, "curve": curve}
+
+
+def digest() -> str:
+    "A digest of the code that decides the numbers."
+    return digest_of(HERE, HERE.parent.parent / "dlnbook" / "stopping.py")
+
+
+def main() -> None:
+    "Run everything, say how long each part takes, keep the results."
+    parts = {
+        "clean": lambda: trainings(0.0),
+        "noisy": lambda: trainings(0.2),
+        "plateau": plateau,
+        "descents": lambda: {noise: descents(noise) for noise in RECIPE["descents"]["noise"]},
+    }
+    results, seconds = {}, {}
+    for name, part in parts.items():
+        start = time.perf_counter()
+        results[name] = part()
+        seconds[name] = round(time.perf_counter() - start, 1)
+        print(f"{name}: {seconds[name]} s", flush=True)
+    keep("stopping", {"recipe": RECIPE, "digest": digest(), "seconds": seconds, "machine": machine(), "results": results})
+
+
+if __name__ == "__main__":
+    main()
