@@ -137,9 +137,8 @@ class L2(_Penalty):
             If these are not matrices of such numbers.
         """
         squares = 0.0
-        for w, _, room in _blocks(W):
-            np.multiply(w, w, room)
-            squares += float(room.sum(dtype=np.float64))
+        for w, _, _ in _blocks(W):
+            squares += float(np.vdot(w, w))
         return self.strength / 2 * squares
 
     def add_gradient(self, W: Sequence, G: Sequence) -> None:
@@ -217,7 +216,7 @@ class L1(_Penalty):
         total = 0.0
         for w, _, room in _blocks(W):
             np.abs(w, room)
-            total += float(room.sum(dtype=np.float64))
+            total += float(room.sum())
         return self.strength * total
 
     def add_gradient(self, W: Sequence, G: Sequence) -> None:
@@ -336,7 +335,8 @@ class Dropout:
     def _room(self, Z, r):
         "Room for the factors of a layer, one row a node, as the workspace has it."
         memory, factors = self._coins.get(r, (None, None))
-        if factors is None or factors.shape[::-1] != np.shape(Z) or factors.dtype != Z.dtype:
+        known = isinstance(Z, np.ndarray) and factors is not None
+        if not known or (factors.T.shape, factors.dtype) != (Z.shape, Z.dtype):
             if not isinstance(Z, np.ndarray) or Z.dtype.char not in "fd":
                 got = getattr(Z, "dtype", type(Z).__name__)
                 raise TypeError(f"Z: expected an array of float32 or float64, got {got}")

@@ -456,6 +456,13 @@ def test_backward_before_forward_is_refused():
         Dropout(0.5).backward(np.ones((2, 3)), 1)
 
 
+def test_lists_are_refused_even_if_their_shape_is_known():
+    noise = Dropout(0.5)
+    noise.forward(np.ones((2, 3)), 1, np.random.default_rng(0))
+    with pytest.raises(TypeError, match="^Z: expected .* got list"):
+        noise.forward([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], 1, np.random.default_rng(0))
+
+
 # the kept results
 
 
