@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -925,7 +926,7 @@ class _Runs:
         return len(self.todo)
 
     def __iter__(self):
-        if self.jobs == 1 or not self.todo:
+        if self.jobs == 1 or not self.todo or sys.platform == "emscripten":
             return (_run(self.train, *each) for each in self.todo)
         return _spread_out(self.train, self.todo, self.jobs)
 
@@ -976,7 +977,8 @@ def search(
     jobs : int or None
         How many trainings at once. 1 needs no other library. Anything else is joblib's
         ``n_jobs``: −1 is one per core, and None what its context says, such as
-        ``with joblib.parallel_config("dask")`` for a cluster.
+        ``with joblib.parallel_config("dask")`` for a cluster. In a browser, which has
+        no processes, it is always 1.
     progress : bool
         Whether to show how far the search has come.
 
