@@ -74,7 +74,9 @@ class Momentum:
 
     def start(self, parameters: NDArray) -> dict[str, NDArray]:
         "The state before the first step: the velocity, and room for a step."
-        check_array(parameters, "parameters", real=True)
+        if not isinstance(parameters, np.ndarray) or parameters.dtype.kind not in "fc":
+            wanted = "an array of floating-point numbers"
+            raise TypeError(f"parameters: expected {wanted}, got {parameters!r}")
         return {name: np.zeros_like(parameters) for name in ("velocity", "step")}
 
     def step(
@@ -828,7 +830,8 @@ class Trials:
                 for name, value in self.candidates[i].items()
             )
             mark = "≈" if i in rivals else " "
-            lines.append(f"{mark}  {self.mean[i]:.4f} ± {self.error[i]:.4f}  {settings}")
+            error = f" ± {self.error[i]:.4f}" if math.isfinite(self.error[i]) else ""
+            lines.append(f"{mark}  {self.mean[i]:.4f}{error}  {settings}")
         return "\n".join(lines)
 
 

@@ -181,7 +181,7 @@ def test_rivals_with_infinite_scores_and_few_candidates():
     assert Trials([{"i": 0}], [0, 1], np.ones((1, 2))).rivals() == [0]
     assert Trials([{"i": 0}, {"i": 1}], [0, 1], np.full((2, 2), inf)).rivals() == [0, 1]
     single = Trials([{"i": 0}, {"i": 1}], [0], np.array([[2.0], [1.0]]))
-    assert single.winner == {"i": 1} and np.isnan(single.error).all() and "1.0000" in str(single)
+    assert single.winner == {"i": 1} and np.isnan(single.error).all() and str(single).startswith("   1.0000  i=1") and "nan" not in str(single) + str(trials)
     with pytest.raises(ValueError, match="seeds: expected at least 2"):
         single.rivals()
 
@@ -496,6 +496,12 @@ def test_a_gradient_of_another_shape_is_refused_and_nothing_changed():
     with pytest.raises(ValueError, match="^gradient: expected shape"):
         rule.step(theta, np.ones(1), 0.1, state)
     assert (theta == 1).all() and not state["velocity"].any()
+
+
+@pytest.mark.parametrize("parameters", [[1.0, 2.0], np.array([1, 2]), None])
+def test_parameters_must_be_changeable_in_place(parameters):
+    with pytest.raises(TypeError, match="^parameters: expected an array of floating-point numbers"):
+        Momentum(0.9).start(parameters)
 
 
 def test_the_level_of_rivals_is_a_probability():
