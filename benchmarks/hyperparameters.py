@@ -1,0 +1,223 @@
+"""The experiments of the chapter on hyper-parameters at full size.
+
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.hyperparameters
+
+Takes about five minutes on one core and keeps results/hyperparameters.json, which the chapter shows. Epochs of null were
+not enough within the limit. A digest of this file and of dlnbook/hyperparameters.py, without comments and docstrings, is
+kept too; a test compares it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+from benchmarks import RESULTS, digest_of, keep, machine
+from dlnbook.data import digits, split
+from dlnbook.descent import Diverged
+from dlnbook.hyperparameters import (
+    Choice, Cosine, InverseDecay, LogUniform, Momentum, StepDecay, Warmup, grid, range_test, sample, search, successive_halving,
+)  # fmt: skip
+from dlnbook.network import Network
+from dlnbook.training import Threshold, fit
+
+HERE = Path(__file__).resolve()
+PLACE = RESULTS / "hyperparameters.json"
+GUESS = math.log(10)
+SPACES = {
+    "eta": LogUniform(0.01, 3.0),
+    "penalty": LogUniform(1e-6, 1.0),
+    "hidden": Choice((5, 10, 20, 40, 80)),
+    "batch_size": Choice((4, 8, 16, 32, 64)),
+}
+NEAR = {"eta": LogUniform(0.1, 0.8), "penalty": LogUniform(1e-6, 1e-3), "hidden": Choice((20, 40, 80)), "batch_size": Choice((4, 8, 16))}
+TWO = {name: SPACES[name] for name in ("eta", "penalty")}
+
+RECIPE: dict[str, Any] = {
+    "data": "digits: 300 for training, 500 for validation, 997 for testing, by split; float64",
+    "network": "64-hidden-10, ReLU; ½ penalty · sum of squared weights; unless said, hidden 30, batches of 16, no penalty, 10 epochs",
+    "score": "mean cross-entropy on the validation samples after the last epoch; quality: on the test samples, guessing at most",
+    "momentum": {"what": "epochs until an epoch's mean loss is below 0.1, by batch size, β and η/(1−β)", "seeds": 5, "betas": [0.0, 0.9],
+                 "most": {8: 60, 32: 120, 300: 600}, "lengths": [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8]},
+    "schedules": {"what": "20 epochs, batches of 8: test loss by schedule and η", "seeds": 10, "etas": [0.1, 0.2, 0.4, 0.6, 0.8]},
+    "range": {"what": "range tests of 100 steps; validation losses by η after 20 epochs, or 60 where a batch is all samples", "seeds": 5, "sizes": [8, 32, 300], "betas": [0.0, 0.9],
+              "lengths": [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2]},
+    "random": {"what": "16 trainings by a grid (shifted by lot) or at random; quality of the winner", "budget": 16, "repeats": 60, "fresh": 4},
+    "table": {"what": "candidates drawn near the best ones, by seeds: validation losses", "candidates": 24, "seeds": 30},
+    "halving": {"what": "27 candidates, 1 to 27 epochs, by 3; beside 4 and all 27 candidates with 27 epochs", "repeats": 25, "fresh": 4},
+}  # fmt: skip
+
+
+def data():
+    "300, 500 and 997 digits: training, validation, test."
+    X, y = digits()
+    rng = np.random.default_rng(0)
+    X, y, *train = split(X, y, 300 / len(X), rng=rng)
+    X, y, *valid = split(X, y, 500 / len(X), rng=rng)
+    return train, valid, [X, y]
+
+
+TRAIN, VALID, TEST = data()
+
+
+class Squares:
+    "Half a strength times the sum of the squared weights."
+
+    def __init__(self, strength):
+        self.strength = strength
+
+    def value(self, W):
+        return self.strength / 2 * sum(float(np.vdot(w, w)) for w in W[1:])
+
+    def add_gradient(self, W, G):
+        for w, g in zip(W[1:], G[1:]):
+            g += self.strength * w
+
+
+def network_of(seed, hidden=30):
+    "A network for the digits."
+    return Network((64, hidden, 10), rng=np.random.default_rng(seed))
+
+
+def trained(candidate, seed, **options):
+    "A network with these hyper-parameters and its history; None if it diverged."
+    network = network_of(seed, candidate.get("hidden", 30))
+    penalty = Squares(candidate["penalty"]) if "penalty" in candidate else None
+    rule = Momentum(candidate["beta"]) if candidate.get("beta") else None
+    how = {"batch_size": candidate.get("batch_size", 16), "epochs": candidate.get("epochs", 10), "eta": candidate["eta"]} | options
+    try:
+        history = fit(network, *TRAIN, rng=np.random.default_rng([seed, 1]), rule=rule, penalty=penalty, progress=False, **how)
+    except Diverged:
+        return None, None
+    return network, history
+
+
+def train(candidate, seed):
+    "What a search wants: the loss on the validation samples."
+    network, _ = trained(candidate, seed)
+    return math.inf if network is None else network.loss(*VALID)
+
+
+def quality(candidate, seeds):
+    "Mean loss on the test samples; a training that is worse than guessing counts as guessing."
+    found = [trained(candidate, seed)[0] for seed in seeds]
+    return float(np.mean([GUESS if network is None else min(GUESS, network.loss(*TEST)) for network in found]))
+
+
+def momentum():
+    "Epochs by batch size, β and length of the steps."
+    recipe, found = RECIPE["momentum"], {}
+    for size, most in recipe["most"].items():
+        for beta in recipe["betas"]:
+            for length in recipe["lengths"]:
+                runs = []
+                for seed in range(recipe["seeds"]):
+                    how = {"eta": length * (1 - beta), "beta": beta, "batch_size": size, "epochs": most}
+                    _, history = trained(how, seed, stop=Threshold(0.1))
+                    runs.append(len(history) if history and history.loss[-1] < 0.1 else None)
+                found.setdefault(str(size), {}).setdefault(str(beta), {})[str(length)] = runs
+    return found
+
+
+def schedules():
+    "Validation and test losses by schedule and learning rate."
+    made = {
+        "constant": lambda eta: eta,
+        "steps": lambda eta: StepDecay(eta, 0.3, 7),
+        "inverse": lambda eta: InverseDecay(eta, 5),
+        "cosine": lambda eta: Cosine(eta, 20),
+        "warm-up, cosine": lambda eta: Warmup(2, Cosine(eta, 18)),
+    }
+    found = {}
+    for name, schedule in made.items():
+        for eta in RECIPE["schedules"]["etas"]:
+            runs = []
+            for seed in range(RECIPE["schedules"]["seeds"]):
+                network, _ = trained({"eta": schedule(eta), "batch_size": 8, "epochs": 20}, seed)
+                runs.append([GUESS] * 2 if network is None else [min(GUESS, network.loss(*part)) for part in (VALID, TEST)])
+            found.setdefault(name, {})[str(eta)] = runs
+    return found
+
+
+def ranges():
+    "What range tests suggest, and what is best."
+    recipe, found = RECIPE["range"], []
+    for size in recipe["sizes"]:
+        for beta in recipe["betas"]:
+            rule, epochs = Momentum(beta) if beta else None, 60 if size == 300 else 20
+            etas = [length * (1 - beta) for length in recipe["lengths"]]
+            tests = [range_test(network_of(seed), *TRAIN, steps=100, batch_size=size, rng=np.random.default_rng([seed, 2]), rule=rule)
+                     for seed in range(recipe["seeds"])]  # fmt: skip
+            score = lambda eta: [min(GUESS, train({"eta": eta, "beta": beta, "batch_size": size, "epochs": epochs}, seed)) for seed in range(recipe["seeds"])]
+            suggested = [test.suggestion for test in tests]
+            found.append({"batch_size": size, "beta": beta, "epochs": epochs, "suggested": suggested, "etas": etas, "losses": [score(eta) for eta in etas],
+                          "at_suggested": score(float(np.median(suggested)))})  # fmt: skip
+    return found
+
+
+def random_and_grid():
+    "Qualities of the winners of grids and of random searches."
+    recipe, found = RECIPE["random"], {}
+    for name, spaces, points in (("two", TWO, 4), ("four", SPACES, 2)):
+        for repeat in range(recipe["repeats"]):
+            rng = np.random.default_rng([repeat, 3])
+            fresh = range(1000 * (repeat + 1), 1000 * (repeat + 1) + recipe["fresh"])
+            shifts = {each: rng.random() for each in spaces}
+            for how, candidates in (("grid", grid(spaces, points, shifts)), ("random", sample(spaces, recipe["budget"], rng))):
+                assert len(candidates) == recipe["budget"]
+                trials = search(train, candidates, seeds=[repeat], progress=False)
+                found.setdefault(name, {}).setdefault(how, []).append(quality(trials.winner, fresh))
+    return found
+
+
+def table():
+    "Scores of candidates by seeds."
+    recipe = RECIPE["table"]
+    trials = search(train, sample(NEAR, recipe["candidates"], np.random.default_rng(5)), seeds=range(recipe["seeds"]), progress=False)
+    return {"candidates": trials.candidates, "scores": [[round(min(score, 99.0), 5) for score in row] for row in trials.scores.tolist()]}
+
+
+def halving():
+    "Qualities of the winners of successive halving, and of what else the trainings could have been spent on."
+    recipe, found = RECIPE["halving"], {"halving": [], "few": [], "all": []}
+    for repeat in range(recipe["repeats"]):
+        candidates = sample(SPACES, 27, np.random.default_rng([repeat, 4]))
+        longest = [each | {"epochs": 27} for each in candidates]
+        winners = {
+            "halving": successive_halving(train, candidates, least=1, most=27, seeds=[repeat], progress=False)[-1].winner,
+            "few": search(train, longest[:4], seeds=[repeat], progress=False).winner,
+            "all": search(train, longest, seeds=[repeat], progress=False).winner,
+        }
+        fresh = range(1000 * (repeat + 1), 1000 * (repeat + 1) + recipe["fresh"])
+        for name, winner in winners.items():
+            found[name].append(quality(winner, fresh))
+    return found
+
+
+def digest() -> str:
+    "A digest of the code that decides the numbers."
+    return digest_of(HERE, HERE.parent.parent / "dlnbook" / "hyperparameters.py")
+
+
+def main() -> None:
+    "Run everything, say how long each part takes, keep the results."
+    parts = {"momentum": momentum, "schedules": schedules, "range": ranges, "random": random_and_grid, "table": table, "halving": halving}
+    results, seconds = {}, {}
+    for name, part in parts.items():
+        start = time.perf_counter()
+        results[name] = part()
+        seconds[name] = round(time.perf_counter() - start, 1)
+        print(f"{name}: {seconds[name]} s", flush=True)
+    keep("hyperparameters", {"recipe": RECIPE, "digest": digest(), "seconds": seconds, "machine": machine(), "results": results})
+
+
+if __name__ == "__main__":
+    main()
