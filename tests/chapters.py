@@ -1,10 +1,14 @@
-"""Run a notebook's cells outside Jupyter, whole or up to a cell, with or without a mistake in it."""
+"""Run a notebook's cells outside Jupyter, whole or up to a cell, with or without a mistake in it.
+
+    python -m chapters NAME    what became of the mistakes that a notebook's checks must catch, as JSON
+"""
 
 from __future__ import annotations
 
 import __future__
 import contextlib
 import io
+import json
 import os
 import sys
 import tempfile
@@ -12,7 +16,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from book.notebooks import NOTEBOOKS, Catch, Notebook
+from book.notebooks import NOTEBOOKS, Catch, Notebook, read_all
 
 FUTURE = __future__.annotations.compiler_flag
 
@@ -88,7 +92,8 @@ def outcomes(notebook: Notebook) -> dict[Trial, str]:
     """Try all mistakes of a notebook. For each, '' if its check caught it, else what happened instead.
 
     The notebook runs once. Where a mistake is to be made the process forks: the child goes on with the mistake
-    up to the check, the parent without it.
+    up to the check, the parent without it. So this wants a process in which no others have left threads, which a fork
+    does not survive.
     """
     session, found, todo = Session(notebook), {}, trials(notebook)
     with at_home():
@@ -131,3 +136,8 @@ def _with_mistake(session: Session, trial: Trial) -> str:
     except AssertionError:
         return ""
     return "the check passed in spite of the mistake"
+
+
+if __name__ == "__main__":
+    [book] = [each for each in read_all() if each.name == sys.argv[1]]
+    json.dump({f"{trial.catch.old} -> {trial.catch.new}": said for trial, said in outcomes(book).items()}, sys.stdout)

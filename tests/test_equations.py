@@ -1,7 +1,13 @@
 "The book's signature: every displayed equation is a definition or is run, and every check notices a mistake."
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
-from chapters import outcomes, place_of
+from chapters import place_of
+from conftest import ROOT
 
 from book.notebooks import Catch, read_all
 
@@ -38,7 +44,12 @@ def test_at_least_one_catch_an_equation_and_few_equations_a_check(book):
 @pytest.mark.slow
 @pytest.mark.parametrize("book", CHECKED, ids=lambda book: book.name)
 def test_every_check_catches_its_mistakes(book):
-    escaped = {f"{trial.catch.old} -> {trial.catch.new}": said for trial, said in outcomes(book).items() if said}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    done = subprocess.run([sys.executable, "-m", "chapters", book.name], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found) == len({(catch.old, catch.new) for cell in book.cells for catch in cell.catches})
+    escaped = {mistake: said for mistake, said in found.items() if said}
     assert not escaped
 
 

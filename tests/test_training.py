@@ -1,5 +1,6 @@
 "The complete training algorithm: beside PyTorch and chapter 3, its seams, what goes wrong on the way, kills, bad input, kept results."
 
+import contextlib
 import copy
 import json
 import math
@@ -715,32 +716,50 @@ def train_to_the_end(file, epochs=40):
     return network, fit(network, X, y, **how, checkpoint=file)
 
 
+# A fork has everything imported already, so that most kills fall into the training itself. It comes from a process
+# of its own: in this one other tests may have left threads, which a fork does not survive.
+NURSERY = """
+import os, sys
+sys.path[:0] = sys.argv[2:]
+import test_training as t
+
+for _ in sys.stdin:
+    if child := os.fork():
+        print(os.waitpid(child, 0)[1], flush=True)
+        continue
+    print(os.getpid(), flush=True)
+    t.train_to_the_end(sys.argv[1])
+    os._exit(0)
+"""
+
+
 @pytest.mark.slow
 def test_a_training_killed_twenty_times_ends_bit_for_bit_alike(tmp_path):
     file, chance = tmp_path / "checkpoint.npz", random.Random(0)
     expected, history = train_to_the_end(None)
     kills, patience, reached, moments = 0, 0.01, 0, set()
-    while kills < 24:
-        child = os.fork()  # a fork has everything imported already, so that most kills fall into the training itself
-        if not child:
-            code = 1
-            try:
-                train_to_the_end(file)
-                code = 0
-            finally:
-                os._exit(code)
-        time.sleep(chance.uniform(0, patience))
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        kills += os.WIFSIGNALED(status)
-        before, reached = reached, len(load_arrays(file, "dlnbook checkpoint", 1)[1]["epochs"]) if file.exists() else 0
-        moments.add(reached)
-        if reached <= before:  # killed too soon for this machine
-            patience *= 1.3
-        if reached == 40:  # begin anew
-            check_the_end(file, expected, history)
-            file.unlink()
+    command = [sys.executable, "-c", NURSERY, str(file), str(ROOT / "tests"), str(ROOT)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as nursery:
+        while kills < 24:
+            nursery.stdin.write("go\n")
+            nursery.stdin.flush()
+            child = int(nursery.stdout.readline())
+            time.sleep(chance.uniform(0, patience))
+            with contextlib.suppress(ProcessLookupError):  # it came to its end
+                os.kill(child, signal.SIGKILL)
+            status = int(nursery.stdout.readline())
+            assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+            kills += os.WIFSIGNALED(status)
+            before, reached = reached, len(load_arrays(file, "dlnbook checkpoint", 1)[1]["epochs"]) if file.exists() else 0
+            moments.add(reached)
+            if reached == before:  # killed too soon for this machine
+                patience *= 1.3
+            if reached == 40:  # begin anew, and strike sooner
+                check_the_end(file, expected, history)
+                file.unlink()
+                reached, patience = 0, patience / 1.3
+        nursery.stdin.close()
+        assert nursery.wait(timeout=10) == 0
     check_the_end(file, expected, history)
     assert len(moments) > 5, f"killed after epochs {moments} only"
     left = set(os.listdir(tmp_path)) - {"checkpoint.npz"}
