@@ -1,6 +1,6 @@
 """Restarts, saddles and paths at full size: the results that chapter 16 shows beside its small run.
 
-    python -m benchmarks.landscape                    everything, about a quarter of an hour on one core
+    python -m benchmarks.landscape                    everything, about eight minutes on one core
     python -m benchmarks.landscape tanh critical      these parts alone; the others stay as they are kept
 
 restarts: networks 64-P-10 on the digits, ReLU, from a hundred random starts for each width. tanh: the same with tanh,
@@ -197,7 +197,8 @@ def main(parts: list[str]) -> None:
     unknown = set(parts) - set(RECIPE)
     if unknown:
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(RECIPE)}")
-    parts = list(RECIPE) if not parts else parts + ["restarts"] * ("paths" in parts)  # whose networks the paths join
+    joined = {"restarts"} if "paths" in parts else set()  # whose networks the paths join
+    parts = [part for part in RECIPE if not parts or part in {*parts, *joined}]
     kept = {"recipe": RECIPE, "command": "python -m benchmarks.landscape", "machine": machine(), "probe": probe(), "made": {}}
     old = json.loads(RESULTS.read_text(encoding="utf-8")) if set(parts) != set(RECIPE) else {}
     for part in set(RECIPE) - set(parts):
