@@ -1,19 +1,23 @@
 """Restarts, saddles and paths at full size: the results that chapter 16 shows beside its small run.
 
-    python -m benchmarks.landscape
+    python -m benchmarks.landscape                    everything, about eight minutes on one core
+    python -m benchmarks.landscape tanh critical      these parts alone; the others stay as they are kept
 
-Networks 64-P-10 on the digits from a hundred random starts for each width; searches for places without a slope on a
-small task; and the ridges between trained networks, straight and along a trained curve. All by the functions that the
-chapter exports, with the chapter's own recipes. Results are kept in benchmarks/results/landscape.json with the recipe,
-the versions, the machine, and a probe: a few numbers made in a moment by every function that the results depend on,
-down to the last digits. `stale()` makes the probe again and says whether the results still belong to the code, however
-that has been rewritten in the meantime; tests/test_landscape.py asks it. Some minutes on one core.
+restarts: networks 64-P-10 on the digits, ReLU, from a hundred random starts for each width. tanh: the same with tanh,
+where no node can die. whole: wide networks with all samples in each step, so without noise, and as many steps.
+critical: searches for places without a slope on a small task. paths: the ridges between trained networks, straight and
+along a trained curve. All by the functions that the chapter exports, with the chapter's own recipes. Results are kept
+in benchmarks/results/landscape.json with the recipe, the versions, the machine, and a probe: a few numbers made in a
+moment by every function that the results depend on, down to the last digits. `stale()` makes the probe again and says
+whether the results still belong to the code, however that has been rewritten in the meantime; tests/test_landscape.py
+asks it. A part is left as it is kept only if its recipe and the probe are still the same.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -32,8 +36,16 @@ RECIPE: dict[str, Any] = {
         "widths": [2, 5, 10, 25, 50, 100, 250, 500], "count": 100, "epochs": 60, "batch_size": 32,
         "eta": [0.2, 0.02], "drop": 0.75, "activation": "relu", "dtype": "float32",
     },
+    "tanh": {
+        "widths": [2, 5, 10, 25, 50, 100], "count": 100, "epochs": 60, "batch_size": 32,
+        "eta": [0.2, 0.02], "drop": 0.75, "activation": "tanh", "dtype": "float32",
+    },
+    "whole": {
+        "widths": [100], "count": 10, "epochs": 2700, "batch_size": 1438,
+        "eta": [0.2, 0.02], "drop": 0.75, "activation": "relu", "dtype": "float32",
+    },
     "critical": {
-        "widths": [2, 4, 8], "seeds": 8, "sizes": [1, 2], "stops": [0, 10, 30, 100, 300], "steps": 150,
+        "widths": [2, 4, 8, 16], "seeds": [32, 32, 24, 12], "sizes": [1, 2], "stops": [0, 10, 30, 100, 300], "steps": 200,
         "samples": 100, "inputs": 6, "classes": 3, "smooth": 0.2, "down": 1e-3,
     },
     "paths": {"widths": [5, 10, 25, 50, 100], "pairs": 10, "epochs": 60, "batch_size": 32, "eta": 0.5, "places": 31},
@@ -45,9 +57,9 @@ def rounded(values: Any, figures: int = 5) -> list[float]:
     return [float(f"{value:.{figures}g}") for value in values]
 
 
-def restarts(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> tuple[list[dict], dict]:
+def restarts(part: str, X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> tuple[list[dict], dict]:
     "Many trainings for each width: test losses, training losses, movement."
-    how, rows, trained = RECIPE["restarts"], [], {}
+    how, rows, trained = RECIPE[part], [], {}
     for width in how["widths"]:
         begin = time.perf_counter()
         networks = [
@@ -77,7 +89,7 @@ def restarts(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarra
             "nonlinearity": rounded(bent),
         })  # fmt: skip
         losses = rows[-1]["test_loss"]
-        say(f"{width} hidden nodes: test loss {np.mean(losses):.4f} ± {np.std(losses, ddof=1):.4f}", begin)
+        say(f"{part}, {width} hidden nodes: test loss {np.mean(losses):.4f} ± {np.std(losses, ddof=1):.4f}", begin)
     return rows, trained
 
 
@@ -96,9 +108,9 @@ def critical() -> list[dict]:
     "Searches for places without a slope, from the ways of descents."
     how, found = RECIPE["critical"], []
     X, T, least = small_task()
-    for width in how["widths"]:
+    for width, seeds in zip(how["widths"], how["seeds"]):
         begin = time.perf_counter()
-        for seed in range(how["seeds"]):
+        for seed in range(seeds):
             network = Network((how["inputs"], width, how["classes"]), "tanh", rng=np.random.default_rng([3, width, seed]))
             network.parameters *= how["sizes"][seed % 2]
             for s in range(max(how["stops"]) + 1):
@@ -107,7 +119,8 @@ def critical() -> list[dict]:
                     found.append({
                         "width": width, "seed": seed, "after": s,
                         "excess": float(f"{place.loss(X, T) - least:.5g}"),
-                        "share": float((values < -how["down"] * np.abs(values).max()).mean()),
+                        "down": int((values < -how["down"] * np.abs(values).max()).sum()),
+                        "parameters": len(values),
                         "length": float(f"{length:.3g}"),
                     })  # fmt: skip
                 network.parameters -= 0.5 * network.gradient(X, T)
@@ -154,11 +167,15 @@ def probe() -> dict[str, list[float]]:
     small, T, least = small_task()
     start = Network((6, 2, 3), "tanh", rng=np.random.default_rng([3, 2, 0]))
     place, values, _ = critical_point(start, small, T, steps=5)
+    whole = [Network((64, 10, 10), "tanh", rng=np.random.default_rng([0, 10, s])) for s in range(2)]
+    fit_together(whole, X, y, epochs=2, batch_size=len(X), eta=0.2, rng=np.random.default_rng(0))
+    ends = np.stack([network.parameters for network in whole])
     return {
         "test losses": rounded(losses_at(networks[0], places, X_test, y_test), 9),
         "velocities": rounded(jacobian_product(networks[0], X_test[:3], places[1])[:, 0], 9),
         "path": rounded(losses_at(networks[0], bezier(places[0], middle, places[1], [0.25, 0.5]), X, y), 9),
         "critical": rounded([place.loss(small, T) - least, values[0], values[-1]], 9),
+        "whole batches, tanh": rounded(losses_at(whole[0], ends, X_test, y_test), 9),
     }
 
 
@@ -172,23 +189,43 @@ def stale(kept: dict) -> str:
     return ""
 
 
-def main() -> None:
-    "Run everything, and keep it."
+def main(parts: list[str]) -> None:
+    "Run everything or the parts that are named, and keep it."
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from benchmarks import machine
 
-    begin = time.perf_counter()
+    unknown = set(parts) - set(RECIPE)
+    if unknown:
+        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(RECIPE)}")
+    joined = {"restarts"} if "paths" in parts else set()  # whose networks the paths join
+    parts = [part for part in RECIPE if not parts or part in {*parts, *joined}]
+    kept = {"recipe": RECIPE, "command": "python -m benchmarks.landscape", "machine": machine(), "probe": probe(), "made": {}}
+    old = json.loads(RESULTS.read_text(encoding="utf-8")) if set(parts) != set(RECIPE) else {}
+    for part in (part for part in RECIPE if part not in parts):
+        same = all(np.allclose(numbers, kept["probe"][name], rtol=1e-6) for name, numbers in old["probe"].items())
+        if not same or old["recipe"].get(part) != RECIPE[part]:
+            raise SystemExit(f"{part} has to be made again, too: its recipe or the probe has changed")
+        kept[part], kept["made"][part] = old[part], old["made"][part]
     X, y, X_test, y_test = split(*digits(), rng=np.random.default_rng(0))
-    rows, trained = restarts(X, y, X_test, y_test)
-    kept = {"recipe": RECIPE, "command": "python -m benchmarks.landscape", "machine": machine(), "probe": probe()}
-    kept |= {"restarts": rows, "critical": critical(), "paths": paths(trained, X, y)}
-    kept["seconds"] = round(time.perf_counter() - begin)
+    trained: dict = {}
+    for part in RECIPE:
+        if part not in parts:
+            continue
+        begin = time.perf_counter()
+        if part == "critical":
+            kept[part] = critical()
+        elif part == "paths":
+            kept[part] = paths(trained, X, y)
+        else:
+            kept[part], networks = restarts(part, X, y, X_test, y_test)
+            trained = networks if part == "restarts" else trained
+        kept["made"][part] = {"date": kept["machine"]["date"], "seconds": round(time.perf_counter() - begin)}
     RESULTS.parent.mkdir(exist_ok=True)
     draft = RESULTS.with_suffix(".part")
     draft.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     draft.replace(RESULTS)
-    print(f"kept in {RESULTS.relative_to(ROOT)} after {kept['seconds']} s")
+    print(f"kept in {RESULTS.relative_to(ROOT)}: " + ", ".join(f"{part} {kept['made'][part]['seconds']} s" for part in parts))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

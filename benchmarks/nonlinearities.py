@@ -2,17 +2,20 @@
 
     python -m benchmarks.nonlinearities
 
-Two experiments on the 8 × 8 digits, both with the plain training of chapter 10.
+Three experiments on the 8 × 8 digits, both with the plain training of chapter 10.
 
 learning: each function, 2 and 10 hidden layers, two starts (variance of the weights 1/fan-in, or 1/(φ² fan-in) with
 φ the function's root-mean-square slope for standard normal sums), four learning rates, five seeds. The learning
 rate is chosen by the mean validation accuracy; the test accuracies at this rate are what the chapter reports.
 
+curves: each function at the rate chosen there, 10 hidden layers, both starts: the loss epoch by epoch, and of the slopes
+at the training digits, before and after, how many are exactly 0 and how many below a tenth of the function's largest.
+
 dying: ReLU and leaky ReLU, 3 hidden layers, six learning rates, ten seeds: how many units are dead at the end.
 
 Kept in benchmarks/results/nonlinearities.json, with the recipe, the versions, the machine and a digest of the code
 they came from. `stale()` says whether they still belong to the code; tests/test_nonlinearities.py asks it.
-Three to five minutes on one core.
+About five minutes on one core.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from benchmarks.fashion import ROOT, digest_of_code, machine
 from dlnbook.activation import ACTIVATIONS
 from dlnbook.data import digits, split
 from dlnbook.network import Network
-from dlnbook.nonlinearities import dead_units, elu, gelu, leaky_relu, lecun_tanh, silu
+from dlnbook.nonlinearities import dead_units, elu, gelu, leaky_relu, lecun_tanh, silu, slopes
 from dlnbook.training import TrainingDiverged, fit
 
 RESULTS = ROOT / "benchmarks" / "results" / "nonlinearities.json"
@@ -40,6 +43,7 @@ RECIPE = {
     "epochs": 20,
     "seeds": [0, 1, 2, 3, 4],
     "etas": {"2": [0.03, 0.1, 0.3, 1.0], "10": [0.01, 0.03, 0.1, 0.3]},
+    "curves": {"layers": 10, "small": 0.1},
     "dying": {"layers": 3, "etas": [0.1, 0.3, 0.6, 1.0, 1.5, 2.0], "seeds": list(range(10)), "epochs": 10},
 }
 #: The modules whose code the results depend on.
@@ -63,6 +67,19 @@ def scaled_normal(fan_out, fan_in, rng, gain=1.0):
     return rng.normal(0, gain / np.sqrt(fan_in), (fan_out, fan_in))
 
 
+def largest_slope(function) -> float:
+    "The largest slope that the function has."
+    return float(np.abs(function.df(np.linspace(-10, 10, 20_002))).max())
+
+
+def slope_shares(network, X, small: float) -> tuple[float, float]:
+    "Of the slopes of all hidden layers: how many are 0, and how many below a part of the largest."
+    found = [(np.mean(s == 0), np.mean(np.abs(s) < small * largest_slope(f)))
+             for s, f in zip(slopes(network, X)[1:], network.activations)]  # fmt: skip
+    zero, below = np.mean(found, axis=0)
+    return float(zero), float(below)
+
+
 def train(function, layers: int, gain: float, eta: float, seed: int, epochs: int, recipe: dict = RECIPE) -> dict:
     "One training and its measures."
     rng = np.random.default_rng(seed)
@@ -72,9 +89,9 @@ def train(function, layers: int, gain: float, eta: float, seed: int, epochs: int
     widths = (64,) + (recipe["width"],) * layers + (10,)
     first = partial(scaled_normal, gain=gain)
     network = Network(widths, function, rng=rng, initialize=first, dtype=recipe["dtype"])
-    diverged = False
+    diverged, before, history = False, slope_shares(network, X, recipe["curves"]["small"]), None
     try:
-        fit(network, X, y, epochs=epochs, batch_size=recipe["batch_size"], eta=eta, rng=rng, progress=False)
+        history = fit(network, X, y, epochs=epochs, batch_size=recipe["batch_size"], eta=eta, rng=rng, progress=False)
     except TrainingDiverged:
         diverged = True
     dead = np.concatenate(dead_units(network, X)[1:])
@@ -83,6 +100,8 @@ def train(function, layers: int, gain: float, eta: float, seed: int, epochs: int
         "test": network.score(X_test, y_test),
         "dead": float(dead.mean()),
         "diverged": diverged,
+        "loss": list(history.loss) if history else [],
+        "slopes": [*before, *slope_shares(network, X, recipe["curves"]["small"])],
     }
 
 
@@ -102,6 +121,20 @@ def learning(recipe: dict = RECIPE) -> list[dict]:
                 row = {"function": name, "layers": int(layers), "start": start, "gain": round(gain, 4), "eta": eta, "test": tests}
                 rows.append(row | {"validation": {f"{eta:g}": round(mean, 5) for eta, mean in means.items()}})
                 print(f"{layers:>2} layers, {name}, start {start}: η {eta:g}, test {np.mean(tests):.3f}", flush=True)
+    return rows
+
+
+def curves(learned: list[dict], recipe: dict = RECIPE) -> list[dict]:
+    "Losses by epoch, and shares of the slopes before and after, at the chosen rates."
+    how, rows = recipe["curves"], []
+    for row in learned:
+        if row["layers"] == how["layers"]:
+            name, gain = row["function"], 1.0 if row["start"] == "1/fan-in" else own_gain(FUNCTIONS[row["function"]])
+            runs = [train(FUNCTIONS[name], how["layers"], gain, row["eta"], seed, recipe["epochs"]) for seed in recipe["seeds"]]
+            losses = [[float(f"{loss:.4g}") for loss in run["loss"]] for run in runs]
+            shares = [[round(share, 5) for share in run["slopes"]] for run in runs]  # 0 and small before, 0 and small after
+            rows.append({key: row[key] for key in ("function", "start", "eta")} | {"loss": losses, "slopes": shares})
+            print(f"{name}, start {row['start']}: slopes {np.mean(shares, axis=0).round(3)}", flush=True)
     return rows
 
 
@@ -132,10 +165,11 @@ def stale(kept: dict) -> str:
 
 
 def main() -> None:
-    "Run both experiments and keep the results."
+    "Run the experiments and keep the results."
     begin = perf_counter()
     kept = {"recipe": RECIPE, "command": "python -m benchmarks.nonlinearities", "sources": digest_of_sources()}
     kept |= {"machine": machine(), "dying": dying(), "learning": learning()}
+    kept["curves"] = curves(kept["learning"])
     kept["seconds"] = round(perf_counter() - begin)
     RESULTS.parent.mkdir(exist_ok=True)
     draft = RESULTS.with_suffix(".part")

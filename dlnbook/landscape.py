@@ -149,8 +149,9 @@ def hessian_product(
     Notes
     -----
     eq-why-forward, eq-why-backward and eq-why-product (B. A. Pearlmutter, 1994). H is
-    never formed; a product takes about the time of two gradients. f″ comes from a
-    complex step through df, so a df of one's own must be analytic in the code, too.
+    never formed. A call goes through both passes, finds f″ by a complex step through df
+    and then passes the velocities through, which takes a few gradients' time; more rows
+    of `V` cost about one gradient each. A df of one's own must be analytic in the code.
     At the kink of ReLU f″ is 0.
 
     Examples

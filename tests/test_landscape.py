@@ -339,9 +339,37 @@ def test_kept_results_are_whole(kept):
     how = kept["recipe"]["restarts"]
     assert [row["width"] for row in kept["restarts"]] == how["widths"] and how["count"] >= 100
     assert all(len(row["test_loss"]) == how["count"] for row in kept["restarts"])
+    for part in ("tanh", "whole"):
+        how = kept["recipe"][part]
+        assert [row["width"] for row in kept[part]] == how["widths"]
+        assert all(len(row["test_loss"]) == how["count"] for row in kept[part])
     how = kept["recipe"]["critical"]
-    assert len(kept["critical"]) == how["seeds"] * len(how["stops"]) * len(how["widths"])
+    assert len(kept["critical"]) == sum(how["seeds"]) * len(how["stops"])
+    assert len(how["seeds"]) == len(how["widths"]) and all(10 * p["width"] + 3 == p["parameters"] for p in kept["critical"])
+    assert kept["made"].keys() == kept["recipe"].keys()
     assert kept["machine"]["versions"]["numpy"]
+
+
+def test_a_part_is_kept_only_if_it_still_belongs(kept, tmp_path, monkeypatch):
+    place = tmp_path / "kept.json"
+    monkeypatch.setattr(benchmark, "RESULTS", place)
+    monkeypatch.setattr(benchmark, "ROOT", tmp_path)
+    monkeypatch.setattr(benchmark, "paths", lambda *a: ["new"])
+    monkeypatch.setattr(benchmark, "restarts", lambda part, *a: (["new " + part], {}))
+    place.write_text(json.dumps(kept), encoding="utf-8")
+    with pytest.raises(SystemExit, match="^no part walks; there are restarts, "):
+        benchmark.main(["walks"])
+    benchmark.main(["tanh"])
+    made = json.loads(place.read_text(encoding="utf-8"))
+    assert made["tanh"] == ["new tanh"] and made["critical"] == kept["critical"] and made["restarts"] == kept["restarts"]
+    benchmark.main(["paths"])
+    made = json.loads(place.read_text(encoding="utf-8"))
+    assert made["paths"] == ["new"] and made["restarts"] == ["new restarts"], "paths go between the networks of restarts"
+    other = kept | {"probe": kept["probe"] | {"critical": [0.0, 0.0, 0.0]}}
+    place.write_text(json.dumps(other), encoding="utf-8")
+    with pytest.raises(SystemExit, match="has to be made again, too"):
+        benchmark.main(["tanh"])
+    assert json.loads(place.read_text(encoding="utf-8")) == other
 
 
 def test_the_module_needs_numpy_alone():

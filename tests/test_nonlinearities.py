@@ -384,6 +384,27 @@ def test_kept_results_are_complete():
     assert len(KEPT["learning"]) == len(recipe["etas"]) * len(benchmark.FUNCTIONS) * 2
     assert all(len(row["test"]) == len(recipe["seeds"]) and all(0 <= t <= 1 for t in row["test"]) for row in KEPT["learning"])
     assert len(KEPT["dying"]) == 2 * len(recipe["dying"]["etas"])
+    assert len(KEPT["curves"]) == 2 * len(benchmark.FUNCTIONS)
+    for row in KEPT["curves"]:
+        assert len(row["loss"]) == len(row["slopes"]) == len(recipe["seeds"])
+        assert all(len(losses) in (0, recipe["epochs"]) for losses in row["loss"])
+        assert all(0 <= zero <= small <= 1 for each in row["slopes"] for zero, small in (each[:2], each[2:]))
+
+
+def test_shares_of_slopes():
+    X, _, network = problem()
+    sums = [X @ network.W[1].T + network.b[1]]
+    sums.append(np.maximum(sums[0], 0) @ network.W[2].T + network.b[2])
+    relu = Network((4, 10, 7, 3), "relu", rng=np.random.default_rng(1))
+    relu.parameters[:] = network.parameters
+    off = np.mean([(a <= 0).mean() for a in sums])
+    assert benchmark.slope_shares(relu, X, 0.1) == pytest.approx((off, off))
+    lazy = Network((4, 10, 7, 3), ours.leaky_relu(0.01), rng=np.random.default_rng(1))
+    assert benchmark.slope_shares(lazy, X, 0.1)[0] == 0 < benchmark.slope_shares(lazy, X, 0.1)[1]
+    assert benchmark.slope_shares(lazy, X, 0.001) == (0, 0)
+    for function in benchmark.FUNCTIONS.values():
+        a = np.linspace(-6, 6, 9_999)
+        assert abs(np.gradient(function.f(a), a)).max() == pytest.approx(benchmark.largest_slope(function), rel=1e-3)
 
 
 def test_a_gain_of_its_own_makes_the_factor_one():
