@@ -9,8 +9,6 @@ of dlnbook/initialization.py, without comments and docstrings, is kept too; a te
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import json
 import math
 import os
@@ -25,6 +23,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
+from benchmarks import digest_of
 from dlnbook.data import digits, split
 from dlnbook.descent import batches
 from dlnbook.initialization import expected_spread, glorot, he, lecun, measured_spread, orthogonal, scaled
@@ -148,19 +147,8 @@ def depth(X, y):
 
 
 def digest() -> str:
-    "A digest of the code that decides the numbers, the same under all versions of Python."
-    total = hashlib.sha256()
-    for path in (HERE, HERE.parent.parent / "dlnbook" / "initialization.py"):
-        text = path.read_text(encoding="utf-8")
-        lines = text.splitlines()
-        for node in ast.walk(ast.parse(text)):
-            body = getattr(node, "body", None)
-            if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-                for i in range(body[0].lineno - 1, body[0].end_lineno):
-                    lines[i] = ""
-        kept = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-        total.update("\n".join(kept).encode() + b"\0")
-    return total.hexdigest()[:16]
+    "Of this file and of the chapter's module."
+    return digest_of(HERE, HERE.parent.parent / "dlnbook" / "initialization.py")
 
 
 def main() -> None:
