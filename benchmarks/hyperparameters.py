@@ -38,12 +38,12 @@ SPACES = {
     "hidden": Choice((5, 10, 20, 40, 80)),
     "batch_size": Choice((4, 8, 16, 32, 64)),
 }
-NEAR = {"eta": LogUniform(0.1, 0.8), "penalty": LogUniform(1e-6, 1e-3), "hidden": Choice((20, 40, 80)), "batch_size": Choice((4, 8, 16))}
+NEAR = {"eta": LogUniform(0.1, 0.8), "penalty": LogUniform(1e-6, 1e-3), "layers": Choice((1, 2)), "hidden": Choice((20, 40, 80)), "batch_size": Choice((4, 8, 16))}
 TWO = {name: SPACES[name] for name in ("eta", "penalty")}
 
 RECIPE: dict[str, Any] = {
     "data": "digits: 300 for training, 500 for validation, 997 for testing, by split; float64",
-    "network": "64-hidden-10, ReLU; ½ penalty · sum of squared weights; unless said, hidden 30, batches of 16, no penalty, 10 epochs",
+    "network": "64-hidden×layers-10, ReLU; ½ penalty · sum of squared weights; unless said, one layer of 30, batches of 16, no penalty, 10 epochs",
     "score": "mean cross-entropy on the validation samples after the last epoch; quality: on the test samples, guessing at most",
     "momentum": {"what": "epochs until an epoch's mean loss is below 0.1, by batch size, β and η/(1−β)", "seeds": 5, "betas": [0.0, 0.9],
                  "most": {8: 60, 32: 120, 300: 600}, "lengths": [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8]},
@@ -82,14 +82,14 @@ class Squares:
             g += self.strength * w
 
 
-def network_of(seed, hidden=30):
+def network_of(seed, hidden=30, layers=1):
     "A network for the digits."
-    return Network((64, hidden, 10), rng=np.random.default_rng(seed))
+    return Network((64,) + (hidden,) * layers + (10,), rng=np.random.default_rng(seed))
 
 
 def trained(candidate, seed, **options):
     "A network with these hyper-parameters and its history; None if it diverged."
-    network = network_of(seed, candidate.get("hidden", 30))
+    network = network_of(seed, candidate.get("hidden", 30), candidate.get("layers", 1))
     penalty = Squares(candidate["penalty"]) if "penalty" in candidate else None
     rule = Momentum(candidate["beta"]) if candidate.get("beta") else None
     how = {"batch_size": candidate.get("batch_size", 16), "epochs": candidate.get("epochs", 10), "eta": candidate["eta"]} | options
