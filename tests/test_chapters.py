@@ -1,12 +1,27 @@
 "Every notebook runs from top to bottom with the library's own requirements (nbdev_test does the same in IPython)."
 
+from unittest.mock import patch
+
 import pytest
-from chapters import run
+from chapters import at_home, run
 
 from book.notebooks import read_all
+from dlnbook.page import Slider, frame_html, slider
+
+
+def frames(draw, sliders):
+    "The first frame of an explorable and the last."
+    made = {name: each if isinstance(each, Slider) else slider(each) for name, each in sliders.items()}
+    return [frame_html(draw, {name: each.values[end] for name, each in made.items()}) for end in (0, -1)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("book", read_all(), ids=lambda book: book.name)
 def test_it_runs(book):
-    run(book)
+    "And at its end an explorable draws what it drew before: a reader moves a slider when all cells have run."
+    seen = []
+    with patch("dlnbook.page.explore", lambda draw, **sliders: seen.append((draw, sliders, frames(draw, sliders)))):
+        run(book)
+    with at_home():
+        for draw, sliders, before in seen:
+            assert frames(draw, sliders) == before, draw
