@@ -325,7 +325,30 @@ array = _Array
 
 
 def real(*shapes: str, like: str | None = None) -> _Array:
-    "An array of real numbers."
+    """An array of real numbers.
+
+    Parameters
+    ----------
+    *shapes : str
+        The shapes allowed, as for `array`.
+    like : str, optional
+        A parameter declared before, whose precision the numbers take.
+
+    Returns
+    -------
+    kind
+        To be declared with `accepts`.
+
+    Raises
+    ------
+    Nothing
+        The kind does, for what is no such array.
+
+    Examples
+    --------
+    >>> real("M 2").check([[1, 2]], "X", {})
+    array([[1., 2.]])
+    """
     return _Array(*shapes, real=True, like=like)
 
 # %% ../nbs/tools_arguments.ipynb #7614e246
