@@ -99,7 +99,7 @@ def test_a_page_comes_alive_and_can_be_edited(visit):
         assert tab.evaluate("crossOriginIsolated"), "make serve lets Python be interrupted"
         tab.evaluate("scrollTo(0, document.body.scrollHeight)")
         bar = tab.locator(".dln-live").bounding_box()
-        assert 0 <= bar["y"] < 60 and bar["height"] < 120, "the bar stays in sight, and is slim"
+        assert 0 <= bar["y"] < 80 and bar["height"] < 120, "the bar stays in sight, and is slim"
 
         cell, other = chapter.editable(0), chapter.editable(1)
         book = cell.text
@@ -107,12 +107,12 @@ def test_a_page_comes_alive_and_can_be_edited(visit):
         _obeys_a_reader(chapter)
         assert cell.run("from IPython.display import Math\nMath(r'\\frac{1}{2}')").box.locator("mjx-container mjx-frac").count() == 1
         assert cell.run("import sys\nsys.stderr.write('10%\\r20%')\nprint('last')").output.split() == ["20%", "last"]
-        assert "ModuleNotFoundError" in other.run("import pandas").output
         failed = cell.run("total = [1, 2]\nassert sum(total) == 4").output
         assert "left:  3" in failed and "right: 4" in failed
         tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
         cell.box.get_by_role("button", name="Copy").click()
         assert tab.evaluate("navigator.clipboard.readText()") == "total = [1, 2]\nassert sum(total) == 4"
+        assert "ModuleNotFoundError" in other.run("import pandas").output
 
         tab.keyboard.press("Escape")
         assert tab.evaluate("document.activeElement.textContent") == "Run"
