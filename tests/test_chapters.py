@@ -1,5 +1,9 @@
-"Every notebook runs from top to bottom with the library's own requirements (nbdev_test does the same in IPython)."
+"""Every notebook runs from top to bottom with the library's own requirements (nbdev_test does the same in IPython).
 
+All modules are imported first: an engine room that changed an object of a chapter would show in the chapter's checks.
+"""
+
+import importlib
 from unittest.mock import patch
 
 import pytest
@@ -7,6 +11,10 @@ from chapters import at_home, run
 
 from book.notebooks import read_all
 from dlnbook.page import Slider, frame_html, slider
+
+
+for notebook in read_all():
+    importlib.import_module(notebook.module.removesuffix(".__init__"))
 
 
 def frames(draw, sliders):

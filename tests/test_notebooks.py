@@ -1,6 +1,8 @@
-"Notebooks and library: in sync, clean, one floor above the other."
+"Notebooks and library: in sync, clean, one floor above the other; the rules of the house."
 
 import ast
+import importlib
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,17 @@ from book.notebooks import LIBRARY, imported_modules, read_all
 
 BOOKS = read_all()
 BY_MODULE = {book.module: book for book in BOOKS}
-WORKSHOP = {"doors", "files", "data", "figures", "page"}
+WORKSHOP = {book.module.removeprefix("dlnbook.") for book in BOOKS if book.name.startswith("tools_")} - {"__init__"}
+
+
+def floor(book):
+    "Where a notebook stands: a chapter on its number, an engine room half a floor above its chapter."
+    number = re.fullmatch(r"(lib_)?(\d\d)_\w+", book.name)
+    return int(number[2]) + (0.5 if number[1] else 0) if number else None
+
+
+FLOORS = {book.module.removeprefix("dlnbook."): floor(book) for book in BOOKS if floor(book)}
+BUILT = [book for book in BOOKS if floor(book)]
 
 
 def test_one_notebook_one_module():
@@ -23,21 +35,61 @@ def test_one_notebook_one_module():
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.name)
-def test_chapters_import_only_from_below(book):
-    order = [each.module.removeprefix("dlnbook.") for each in BOOKS if each.name[0].isdigit()]
-    own = book.module.removeprefix("dlnbook.")
+def test_imports_come_from_below(book):
     exported = "\n".join(cell.source for cell in book.cells if cell.has("export"))
-    if own in order:
-        allowed = WORKSHOP | set(order[: order.index(own)])
+    if floor(book):
+        allowed = WORKSHOP | {module for module, height in FLOORS.items() if height < floor(book)}
         assert imported_modules(book.code) <= allowed
         at_once = [node for node in ast.parse(exported).body if isinstance(node, (ast.Import, ast.ImportFrom))]
         needed = imported_modules("\n".join(map(ast.unparse, at_once)))
         assert needed <= allowed - {"figures", "page"}, "the library's core needs NumPy alone"
     else:
-        assert imported_modules(exported) <= WORKSHOP - {own}
+        assert imported_modules(exported) <= WORKSHOP - {book.module.removeprefix("dlnbook.")}
 
 
-@pytest.mark.parametrize("book", [each for each in BOOKS if each.name[0].isdigit()], ids=lambda book: book.name)
+def test_an_engine_room_stands_on_its_chapter():
+    heights = set(FLOORS.values())
+    for book in BUILT:
+        assert int(floor(book)) in heights, f"{book.name} has no chapter below it"
+
+
+def test_no_module_bears_the_name_of_a_public_function():
+    "`from dlnbook import fit` would give a module of that name as soon as something has imported it."
+    modules = {book.module.removeprefix("dlnbook.") for book in BOOKS}
+    public = {name for book in BOOKS for cell in book.cells for name in cell.exported}
+    assert not modules & public
+
+
+def test_importing_an_engine_room_changes_no_object_of_a_chapter():
+    chapters = [module for module, height in FLOORS.items() if height == int(height)]
+    code = f"""
+import importlib, types
+chapters = [importlib.import_module("dlnbook." + name) for name in {chapters!r}]
+def looks(value):
+    if isinstance(value, (dict, types.MappingProxyType)): return {{repr(key): looks(each) for key, each in value.items()}}
+    if isinstance(value, (list, tuple, set)): return [looks(each) for each in value]
+    return id(value), looks(vars(value)) if isinstance(value, type) and value.__module__.startswith("dlnbook") else None
+before = {{module.__name__: looks({{name: each for name, each in vars(module).items() if name != "__builtins__"}}) for module in chapters}}
+for name in {sorted(FLOORS)!r}: importlib.import_module("dlnbook." + name)
+after = {{module.__name__: looks({{name: each for name, each in vars(module).items() if name != "__builtins__"}}) for module in chapters}}
+changed = [(module, name) for module in before for name in after[module] if before[module].get(name) != after[module][name]]
+assert not changed, changed
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_second_versions_are_declared_and_compared():
+    "A cell that says `#| faster than: module.function` is followed by one that runs both."
+    for book in BOOKS:
+        for index, cell in enumerate(book.cells):
+            for argument in cell.arguments("faster"):
+                module, _, name = argument.removeprefix("than:").strip().partition(".")
+                assert hasattr(importlib.import_module(f"dlnbook.{module}"), name), argument
+                after = [each.source for each in book.cells[index + 1 :] if each.runs and not each.has("export")]
+                assert any(re.search(rf"\b{name}\b", source) and "assert" in source for source in after), argument
+
+
+@pytest.mark.parametrize("book", BUILT, ids=lambda book: book.name)
 def test_chapters_export_with_numpy_alone(book):
     exported = ast.parse("\n".join(cell.source for cell in book.cells if cell.has("export")))
     allowed = {"numpy", "dlnbook"} | sys.stdlib_module_names
