@@ -28,7 +28,8 @@ import numpy as np
 
 from dlnbook.data import read_idx, split
 from dlnbook.network import Network
-from dlnbook.training import confusion_matrix, fit
+from dlnbook.fitting import fit
+from dlnbook.training import confusion_matrix
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "fashion.json"

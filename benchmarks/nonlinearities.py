@@ -31,7 +31,7 @@ from dlnbook.activation import ACTIVATIONS
 from dlnbook.data import digits, split
 from dlnbook.network import Network
 from dlnbook.nonlinearities import dead_units, elu, gelu, leaky_relu, lecun_tanh, silu, slopes
-from dlnbook.training import TrainingDiverged, fit
+from dlnbook.fitting import TrainingDiverged, fit
 
 RESULTS = ROOT / "benchmarks" / "results" / "nonlinearities.json"
 RECIPE = {

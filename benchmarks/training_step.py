@@ -343,7 +343,7 @@ def training(library: str, which: str) -> dict[str, Any]:
     M, rng = len(X), np.random.default_rng(0)
     if library == "dlnbook":
         from dlnbook.network import Network
-        from dlnbook.training import fit
+        from dlnbook.fitting import fit
 
         network = Network(widths, rng=rng, dtype=np.float32)
 

@@ -18,7 +18,7 @@ from dlnbook.hyperparameters import (
     grid, range_test, sample, search, student_quantile, successive_halving,
 )  # fmt: skip
 from dlnbook.network import Network
-from dlnbook.training import TrainingDiverged, fit
+from dlnbook.fitting import TrainingDiverged, fit
 
 torch.set_num_threads(1)
 

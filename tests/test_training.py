@@ -23,7 +23,8 @@ import benchmarks.fashion as fashion
 from dlnbook import data, descent
 from dlnbook.files import load_arrays
 from dlnbook.network import Network, as_targets
-from dlnbook.training import Epoch, History, Patience, Threshold, TrainingDiverged, confusion_matrix, fit
+from dlnbook.fitting import Epoch, History, Patience, Threshold, TrainingDiverged, fit
+from dlnbook.training import confusion_matrix
 from dlnbook.workspace import workspace_bytes
 
 torch.set_num_threads(1)
@@ -499,7 +500,7 @@ import signal
 import sys
 import numpy as np
 from dlnbook.network import Network
-from dlnbook.training import fit
+from dlnbook.fitting import fit
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
 rng = np.random.default_rng(0)
