@@ -321,3 +321,12 @@ def confusion_matrix(network: Network, X: ArrayLike, y: ArrayLike) -> NDArray:
     labels = y if y.ndim == 1 else y.argmax(axis=1)  # (M,)
     pairs = K * labels + network.predict(X)  # (M,)
     return np.bincount(pairs, minlength=K * K).reshape(K, K).astype(np.int64)
+
+# %% ../nbs/lib_10_fitting.ipynb #8c5b224e
+def __getattr__(name: str) -> Any:
+    "Find what pickles of version 0.1 ask this module for."
+    if name in ("Epoch", "History"):
+        from importlib import import_module
+
+        return getattr(import_module("dlnbook.fitting"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
