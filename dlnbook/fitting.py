@@ -386,7 +386,7 @@ class TrainingDiverged(Diverged):
         last = f"after epoch {self.epoch}" if self.epoch else "at the start"
         return f"not finite {where}; the network is as it was {last}"
 
-# %% ../nbs/lib_10_fitting.ipynb #038a4e9e
+# %% ../nbs/lib_10_fitting.ipynb #c9affb43
 @contextlib.contextmanager
 def _counts_if_it_succeeds(run: Any) -> Iterator[None]:
     "An epoch that is undone if anything in it fails."
@@ -400,7 +400,7 @@ def _counts_if_it_succeeds(run: Any) -> Iterator[None]:
         np.copyto(run.network.parameters, run.kept)
         if not isinstance(error, _NotFinite):
             raise
-        where = done, run.eta, run.batch, run.history
+        where = done, run.steps.eta, run.steps.batch, run.history
         raise TrainingDiverged([run.kept], *where) from None
 
 
@@ -443,6 +443,27 @@ def _fingerprint(X, T):
         found.update(np.ascontiguousarray(array[rows], np.float64))
     return found.hexdigest()[:16]
 
+# %% ../nbs/lib_10_fitting.ipynb #176ab617
+def _settings(run, eta):
+    "What makes two trainings two, but for their start."
+    network, steps, (X, T) = run.network, run.steps, run.steps.data
+    validation, noise = run.measure.validation, steps.workspace.noise
+    state = {name: list(steps.state[name].shape) for name in sorted(steps.state)}
+    return {
+        "widths": list(network.widths),
+        "activations": [_called(one) for one in network.activations],
+        "dtype": network.dtype.name,
+        "batch_size": steps.batch_size,
+        "data": _fingerprint(X, T),
+        "validation": None if validation is None else _fingerprint(*validation),
+        "generator": type(run.rng.bit_generator).__name__,
+        "eta": _called(eta),
+        "optimizer": _called(steps.optimizer),
+        "optimizer's state": state,
+        "penalty": _called(steps.workspace.penalty),
+        "noise": _called(noise),
+    }
+
 
 def _whereabouts(network, rng):
     "Digests of the parameters and of the generator's state."
@@ -483,9 +504,10 @@ def _modernized(arrays, about):
 class _Checkpoint:
     "The file of a training, or none."
 
-    def __init__(self, file, run, settings):
-        self.file, self.settings, self.places = file, settings, {}
+    def __init__(self, file, run, eta):
+        self.file = file
         if file is not None:
+            self.settings = _settings(run, eta)
             here = _whereabouts(run.network, run.rng)
             self.places = {name: [digest] for name, digest in here.items()}
 
@@ -502,7 +524,7 @@ class _Checkpoint:
         np.copyto(run.kept, arrays["parameters"])
         if run.history.best_parameters is not None:
             np.copyto(run.history.best_parameters, arrays["best"])
-        for name, value in run.state.items():
+        for name, value in run.steps.state.items():
             np.copyto(value, arrays[f"optimizer.{name}"])
         run.rng.bit_generator.state = about["generator"]
         run.history.epochs += [Epoch(**each) for each in about["epochs"]]
@@ -515,7 +537,7 @@ class _Checkpoint:
         arrays = {"parameters": run.network.parameters}
         if run.history.best_parameters is not None:
             arrays["best"] = run.history.best_parameters
-        arrays |= {f"optimizer.{name}": value for name, value in run.state.items()}
+        arrays |= {f"optimizer.{name}": value for name, value in run.steps.state.items()}
         about = {"settings": self.settings, "places": self.places}
         about["generator"] = _plain(run.rng.bit_generator.state)
         about["epochs"] = [asdict(epoch) for epoch in run.history.epochs]
@@ -625,25 +647,20 @@ class _Measures:
         return np.array([loss, (A.argmax(axis=1) == t.argmax(axis=1)).mean()])  # (2,)
 
 # %% ../nbs/lib_10_fitting.ipynb #7c736be7
-class _Run:
-    "A training that is set up."
+class _Steps:
+    "The steps of a training, and where they are."
 
-    def __init__(self, network, X, T, *, batch_size, eta, rng, validation, stop,
-                 optimizer, penalty, noise):  # fmt: skip
-        self.network, self.X, self.T, self.rng = network, X, T, rng
-        self.batch_size = min(batch_size, len(X))
-        self.eta, self.stop, self.optimizer = eta, stop, optimizer
-        self.rate = self._ask(eta) if callable(eta) else eta
+    def __init__(self, network, X, T, batch_size, eta, rng, optimizer, penalty, noise):
+        self.network, self.data, self.rng = network, (X, T), rng
+        self.samples, self.batch_size = len(X), min(batch_size, len(X))
+        self.rate = self._checked(eta) if callable(eta) else eta
+        self.eta, self.batch, self.tick = eta, 0, None
         extras = {"noise": noise, "penalty": penalty, "rng": rng}
         self.workspace = Workspace(network, self.batch_size, **extras)
+        self.optimizer = optimizer
         self.state = {} if optimizer is None else self._start(optimizer)
-        self.measure = _Measures(network, X, T, validation)
-        self.history, self.tick, self.batch = History(), None, 0
-        self.kept = network.parameters.copy()  # (P,)
-        if validation is not None:
-            self.history.best_parameters = network.parameters.copy()
 
-    def _ask(self, schedule):
+    def _checked(self, schedule):
         "The schedule, with its answers checked."
         answer = number(least=0)
         return lambda clock: answer.check(schedule(clock), "eta", {})
@@ -657,15 +674,14 @@ class _Run:
             raise TypeError(f"optimizer: expected {wanted}, got {state!r}")
         return state
 
-    def round(self):
-        "One epoch's steps: the loss on the way."
+    def round(self, done):
+        "One epoch after so many: the loss on the way."
         self.batch = 0
+        sizes = self.samples, self.batch_size
         with np.errstate(over="ignore", invalid="ignore"):  # reported
-            done = len(self.history)
-            sizes = len(self.X), self.batch_size
             loss = _one_epoch(self.step, *sizes, self.rate, self.rng, done)
-            if not _finite(self.network.parameters):
-                raise _NotFinite()
+        if not _finite(self.network.parameters):
+            raise _NotFinite()
         return loss
 
     def step(self, rows, eta):
@@ -673,9 +689,9 @@ class _Run:
         self.batch += 1
         self.eta = eta
         if self.optimizer is None and eta:
-            loss = self.workspace.step(self.X, self.T, rows, eta)
+            loss = self.workspace.step(*self.data, rows, eta)
         else:
-            loss = self.workspace.forward(self.X, self.T, rows)
+            loss = self.workspace.forward(*self.data, rows)
         if not math.isfinite(loss):
             raise _NotFinite()
         if self.optimizer is not None and eta:
@@ -685,12 +701,23 @@ class _Run:
             self.tick(64)
         return loss
 
+# %% ../nbs/lib_10_fitting.ipynb #ae94686c
+class _Run:
+    "A training that is set up."
+
+    def __init__(self, steps, measure, stop):
+        self.network, self.rng = steps.network, steps.rng
+        self.steps, self.measure, self.stop = steps, measure, stop
+        self.history, self.kept = History(), self.network.parameters.copy()  # (P,)
+        if measure.validation is not None:
+            self.history.best_parameters = self.network.parameters.copy()
+
     def record(self, loss, begin):
-        "Add an epoch to the history."
-        with np.errstate(over="ignore", invalid="ignore"):
+        "Measure, and add an epoch to the history."
+        with np.errstate(over="ignore", invalid="ignore"):  # reported
             measured = self.measure()
         seconds = perf_counter() - begin
-        epoch = len(self.history) + 1, self.eta, loss, *measured
+        epoch = len(self.history) + 1, self.steps.eta, loss, *measured
         self.history.epochs.append(Epoch(*epoch, seconds=seconds))
 
     def reason_to_end(self, epochs):
@@ -714,14 +741,14 @@ class _Run:
         if self.history.best_parameters is not None:
             np.copyto(self.network.parameters, self.history.best_parameters)
 
-# %% ../nbs/lib_10_fitting.ipynb #e2ae7109
+# %% ../nbs/lib_10_fitting.ipynb #b1ef18f8
 def _until_the_end(run, epochs, shown, callback, checkpoint):
     "Epoch by epoch, until there is a reason to end."
     reason = run.reason_to_end(epochs)
     while not reason:
         begin = perf_counter()
         with _counts_if_it_succeeds(run):
-            loss = run.round()
+            loss = run.steps.round(len(run.history))
             run.record(loss, begin)
             reason = run.reason_to_end(epochs)
         run.keep()
@@ -733,6 +760,23 @@ def _until_the_end(run, epochs, shown, callback, checkpoint):
         checkpoint.save(run)
     run.end(reason)
 
+# %% ../nbs/lib_10_fitting.ipynb #f8aa2248
+@contextlib.contextmanager
+def _the_history_gets_out(run, shown, file):
+    "Ctrl-C ends a training; an error takes the history along."
+    try:
+        yield
+    except KeyboardInterrupt:
+        run.history.reason = "interrupted"
+    except Exception as error:
+        _attach(error, run.history)
+        with contextlib.suppress(OSError):  # it may be what went wrong
+            file.leave(run)
+        raise
+    finally:
+        shown.close()
+    file.leave(run)
+
 # %% ../nbs/lib_10_fitting.ipynb #2e9889df
 @accepts(
     network=_network, epochs=count, batch_size=count, eta=_Rate(), rng=generator,
@@ -742,22 +786,13 @@ def _until_the_end(run, epochs, shown, callback, checkpoint):
     checkpoint=optional(_Target()), X=_samples, y=_labels, validation=optional(_Pair()),
 )  # fmt: skip
 def fit(
-    network: Network,
-    X: ArrayLike,
-    y: ArrayLike,
-    *,
-    epochs: int,
-    batch_size: int,
-    eta: float | Callable[[float], float],
-    rng: np.random.Generator | int | None = None,
+    network: Network, X: ArrayLike, y: ArrayLike, *, epochs: int, batch_size: int,
+    eta: float | Callable[[float], float], rng: np.random.Generator | int | None = None,
     validation: tuple[ArrayLike, ArrayLike] | None = None,
-    stop: _StopRule | Sequence[_StopRule] = (),
-    optimizer: Any = None,
-    penalty: Any = None,
-    noise: Any = None,
+    stop: _StopRule | Sequence[_StopRule] = (), optimizer: Any = None,
+    penalty: Any = None, noise: Any = None,
     callback: Callable[[int, Network, History], object] | None = None,
-    progress: bool = True,
-    checkpoint: str | os.PathLike | None = None,
+    progress: bool = True, checkpoint: str | os.PathLike | None = None,
 ) -> History:
     """Train a network by batch stochastic gradient descent.
 
@@ -849,37 +884,12 @@ def fit(
     >>> network.predict(X).tolist(), history.reason
     ([0, 1, 1, 0], '300 epochs')
     """
-    run = _Run(network, X, y, batch_size=batch_size, eta=eta, rng=rng, stop=stop,
-               validation=validation, optimizer=optimizer, penalty=penalty,
-               noise=noise)  # fmt: skip
-    settings = {} if checkpoint is None else {
-        "widths": list(network.widths),
-        "activations": [_called(one) for one in network.activations],
-        "dtype": network.dtype.name,
-        "batch_size": run.batch_size,
-        "data": _fingerprint(X, y),
-        "validation": None if validation is None else _fingerprint(*validation),
-        "generator": type(rng.bit_generator).__name__,
-        "eta": _called(eta),
-        "optimizer": _called(optimizer),
-        "optimizer's state": {name: list(run.state[name].shape) for name in sorted(run.state)},
-        "penalty": _called(penalty),
-        "noise": _called(noise),
-    }  # fmt: skip
-    file = _Checkpoint(checkpoint, run, settings)
+    steps = _Steps(network, X, y, batch_size, eta, rng, optimizer, penalty, noise)
+    run = _Run(steps, _Measures(network, X, y, validation), stop)
+    file = _Checkpoint(checkpoint, run, eta)
     file.resume(run, epochs)
-    shown = _Progress(progress, epochs, -(-len(X) // run.batch_size), len(run.history))
-    run.tick = shown.tick
-    try:
+    shown = _Progress(progress, epochs, -(-len(X) // steps.batch_size), len(run.history))
+    steps.tick = shown.tick
+    with _the_history_gets_out(run, shown, file):
         _until_the_end(run, epochs, shown, callback, file)
-    except KeyboardInterrupt:
-        run.history.reason = "interrupted"
-    except Exception as error:
-        _attach(error, run.history)
-        with contextlib.suppress(OSError):  # it may be what went wrong
-            file.leave(run)
-        raise
-    finally:
-        shown.close()
-    file.leave(run)
     return run.history
