@@ -3,10 +3,12 @@
 # %% ../nbs/tools_page.ipynb #a8f1fa92
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .doors import check_function
@@ -14,7 +16,7 @@ from .doors import check_function
 _T = TypeVar("_T")
 
 # %% auto #0
-__all__ = ['setting', 'sized', 'glue', 'progress', 'Slider', 'slider', 'frame_html', 'explore']
+__all__ = ['setting', 'sized', 'kept_results', 'glue', 'progress', 'Slider', 'slider', 'frame_html', 'explore']
 
 # %% ../nbs/tools_page.ipynb #6214d2f5
 _SETTINGS = {"DLNBOOK_SIZE": ("book", "full", "live"), "DLNBOOK_EXPLORE": ("callback", "frames", "probe")}
@@ -78,6 +80,40 @@ def sized(*, full: _T, book: _T, live: _T) -> _T:
     True
     """
     return {"full": full, "book": book, "live": live}[setting("DLNBOOK_SIZE")]
+
+# %% ../nbs/tools_page.ipynb #74a7ada3
+def kept_results(name: str) -> dict[str, Any] | None:
+    """What an experiment has found at full size, measured beforehand.
+
+    Parameters
+    ----------
+    name : str
+        Of the experiment: its file in the folder ``benchmarks``, without the ending.
+
+    Returns
+    -------
+    dict or None
+        The settings are its ``recipe``. By part of the experiment, ``results`` holds what was found, ``made`` the
+        seconds it took and the machine. None where a notebook stands by itself, without the book's other folders.
+
+    Raises
+    ------
+    ValueError
+        If the folder is there, but holds no such results.
+
+    Examples
+    --------
+    >>> kept = kept_results("stopping")
+    >>> kept is None or "patience" in kept["recipe"]["rules"]
+    True
+    """
+    folder = Path("..") / "benchmarks" / "results"
+    if not folder.is_dir():
+        return None
+    names = sorted(path.stem for path in folder.glob("*.json"))
+    if name not in names:
+        raise ValueError(f"name: expected one of {', '.join(names)}, got {name!r}")
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 # %% ../nbs/tools_page.ipynb #827a137d
 def glue(name: str, value: Any, form: str = "{}") -> None:
