@@ -22,8 +22,9 @@ import numpy as np
 
 from benchmarks import Experiment
 from dlnbook.data import digits, read_idx, split
+from dlnbook.fitting import fit
 from dlnbook.network import Network
-from dlnbook.training import confusion_matrix, fit
+from dlnbook.training import confusion_matrix
 
 DEBIAN = "/usr/share/datasets/fashion-mnist"
 

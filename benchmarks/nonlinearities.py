@@ -31,9 +31,9 @@ import numpy as np
 from benchmarks import Experiment
 from dlnbook.activation import ACTIVATIONS
 from dlnbook.data import digits, split
+from dlnbook.fitting import TrainingDiverged, fit
 from dlnbook.network import Network
 from dlnbook.nonlinearities import dead_units, elu, gelu, leaky_relu, lecun_tanh, silu, slopes
-from dlnbook.training import TrainingDiverged, fit
 
 RECIPE: dict[str, Any] = {
     "data": "digits",

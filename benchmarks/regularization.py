@@ -22,7 +22,7 @@ from dlnbook.data import digits, split
 from dlnbook.initialization import he
 from dlnbook.network import Network
 from dlnbook.regularization import L1, L2, Dropout, bias_variance, shifted
-from dlnbook.training import Patience, fit
+from dlnbook.fitting import Patience, fit
 
 STUDENT = 2.064  # 97.5 % of Student's t with 24 degrees of freedom: the sets below, less one
 

@@ -24,7 +24,7 @@ from dlnbook.initialization import he
 from dlnbook.loss import log_softmax
 from dlnbook.network import Network
 from dlnbook.stopping import GeneralizationLoss, ProgressQuotient, RelativePatience, Rising, paired_difference, regret, stopped_at
-from dlnbook.training import Epoch, History, Patience, Threshold, fit
+from dlnbook.fitting import Epoch, History, Patience, Threshold, fit
 
 RECIPE: dict[str, Any] = {
     "data": "digits in a random order that differs from training to training: 200 for training, 400 for validation, 1197 for the test; inputs from 0 to 1; float64",
