@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .arguments import accepts, text
 from .doors import check_function
 
 _T = TypeVar("_T")
@@ -83,6 +84,7 @@ def sized(*, full: _T, book: _T, live: _T) -> _T:
     return {"full": full, "book": book, "live": live}[setting("DLNBOOK_SIZE")]
 
 # %% ../nbs/tools_page.ipynb #74a7ada3
+@accepts(name=text)
 def kept_results(name: str) -> dict[str, Any] | None:
     """What an experiment has found at full size, measured beforehand.
 
@@ -99,8 +101,10 @@ def kept_results(name: str) -> dict[str, Any] | None:
 
     Raises
     ------
+    TypeError
+        If `name` is no text.
     ValueError
-        If the folder is there, but holds no such results.
+        If it is empty, or the folder is there but holds no such results.
 
     Examples
     --------
