@@ -503,8 +503,8 @@ class _Each(_Kind):
         given = value.tolist() if isinstance(value, np.ndarray) and value.ndim == 1 else _listed(value, name, self.wanted)
         if len(given) < self.least:
             fewest = self.fewest or f"at least {['none', 'one', 'two', 'three'][self.least]}"
-            raise ValueError(f"{name}: expected {fewest}, got {given or 'none'}")
-        return [self.kind.check(each, f"{name}[{i}]", bound) for i, each in enumerate(given)]
+            raise ValueError(f"{name}: expected {fewest}, got {given}")
+        return [self.kind.check(each, f"{name}[{i}]", dict(bound)) for i, each in enumerate(given)]  # letters of one are not the next one's
 
 
 arrays = _Arrays()
