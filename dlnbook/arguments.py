@@ -478,9 +478,10 @@ def _listed(value: Any, name: str, wanted: str) -> list:
 
 @dataclass(frozen=True)
 class _Arrays(_Kind):
-    "A list of at least one array of finite numbers, of any shapes; `like` is a parameter whose shapes they have."
+    "A list of at least one array of finite numbers, of any shapes; `alike` means one dtype, `like` is a parameter whose shapes they have."
 
     real: bool = False
+    alike: bool = False
     like: str | None = None
 
     def check(self, value: Any, name: str, bound: dict) -> list[np.ndarray]:
@@ -489,6 +490,8 @@ class _Arrays(_Kind):
         if not given:
             raise ValueError(f"{name}: expected at least one array, got none")
         arrays = [_Array(real=self.real).check(each, f"{name}[{i}]", bound) for i, each in enumerate(given)]
+        if self.alike and len(dtypes := sorted({str(array.dtype) for array in arrays})) > 1:
+            raise TypeError(f"{name}: expected arrays of one dtype, got {' and '.join(dtypes)}")
         if self.like is not None:
             self._compare(arrays, name, bound[self.like])
         return arrays
