@@ -15,7 +15,7 @@ _ROOMS = {
     "loss": ("softmax", "cross_entropy", "one_hot", "accuracy"),
     "descent": ("descend",),
     "numeric": ("complex_step", "check_gradient"),
-    "flow": ("Node", "gradient"),
+    "engine": ("Node", "gradient"),
     "network": ("Network", "load"),
     "fitting": ("fit",),
 }
