@@ -21,7 +21,7 @@ from dlnbook.doors import (
 )
 from .intervals import student_quantile
 from .network import Network, as_targets
-from .workspace import Workspace
+from .tape import Tape as Workspace
 
 # %% auto #0
 __all__ = ['Momentum', 'InverseDecay', 'StepDecay', 'Cosine', 'Warmup', 'RangeTest', 'range_test', 'Uniform', 'LogUniform',

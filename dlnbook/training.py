@@ -24,7 +24,7 @@ from dlnbook.doors import (
 from .files import load_arrays, save_arrays
 from .loss import cross_entropy
 from .network import Network, as_targets
-from .workspace import Workspace
+from .tape import Tape as Workspace
 
 if TYPE_CHECKING:
     from dlnbook.figures import Picture
