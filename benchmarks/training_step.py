@@ -39,7 +39,7 @@ RECIPE = {
     ),
     "floor": "the products of a step in NumPy with samples as rows: Z W.T, D.T Z and, but for the first layer, D W; np.matmul(out=)",
     "plain": "chapter 8's three functions written out with the update layer by layer, X[rows] and one-hot T[rows]; loss as a float",
-    "workspace": "dlnbook.workspace.Workspace.step, chapter 9's, with its door; X[rows] and one-hot T[rows]",
+    "workspace": "dlnbook.workspace.step, chapter 9's, with its door; X[rows] and one-hot T[rows]",
     "tape": "dlnbook.tape.Tape.step",
     "torch": "nn.Sequential, F.cross_entropy, optim.SGD, eager; X[rows], zero_grad, backward, step, loss.item()",
     "jax": "one jitted function of parameters, data on the device and rows, parameters donated; float(loss)",
@@ -136,15 +136,15 @@ def step_workspace(network, X, labels, rows, B, eta):
     import numpy as np
 
     from dlnbook.loss import one_hot
-    from dlnbook.workspace import Workspace
+    from dlnbook.workspace import Workspace, step
 
     work, T = Workspace(network, B), one_hot(labels, network.widths[-1]).astype(np.float32)
 
-    def step():
+    def run():
         batch = rows()
-        return work.step(X[batch], T[batch], eta)
+        return step(work, X[batch], T[batch], eta)
 
-    return step
+    return run
 
 
 def step_tape(network, X, labels, rows, B, eta):

@@ -240,8 +240,7 @@ class Tape:
 
     Notes
     -----
-    eq-workspace-columns and eq-workspace-update, as in `Workspace`, whose memory it
-    is. A step allocates nothing that grows with the network or the batch, if the
+    eq-workspace-columns and eq-workspace-update in the memory of a `Workspace`. A step allocates nothing that grows with the network or the batch, if the
     activation functions work in place (`Activation.forward`, `Activation.backward`),
     and noise and penalty do so too. The memory is that of `tape_bytes`.
 

@@ -17,7 +17,7 @@ from .network import Network, views
 from .scale import forward_flops, parameter_bytes
 
 # %% auto #0
-__all__ = ['step_flops', 'Workspace', 'workspace_bytes']
+__all__ = ['step_flops', 'Workspace', 'loss_and_gradient', 'step', 'workspace_bytes']
 
 # %% ../nbs/09_workspace.ipynb #041f2638
 @accepts(widths=each(count, least=2), batch_size=count)
@@ -86,20 +86,14 @@ def _one_pass(S: NDArray, T: NDArray, Y: NDArray) -> float:
     return -float(np.vdot(T, S)) / row.size
 
 # %% ../nbs/09_workspace.ipynb #58a3a17c
-_own = instance(
-    object, B=lambda work: work.batch_size, N=lambda work: work.network.widths[0],
-    K=lambda work: work.network.widths[-1], dtype=lambda work: work.network.dtype,
-)  # fmt: skip
-
-
 @accepts(network=instance(Network), batch_size=count)
 class Workspace:
-    """The memory of a training step, and the step.
+    """The memory of a training step.
 
     Parameters
     ----------
     network : Network
-        What is trained. Its parameters are changed by `step`, in place.
+        What is trained.
     batch_size : int
         The number of samples B of each batch, at least 1.
 
@@ -126,18 +120,13 @@ class Workspace:
 
     Notes
     -----
-    eq-workspace-columns, eq-workspace-loss and eq-workspace-update. The passes allocate
-    nothing that grows with the network or the batch, if the activation functions work
-    in place. The memory is that of `workspace_bytes`.
+    Its size is that of `workspace_bytes`.
 
     Examples
     --------
-    >>> network = Network((2, 3, 2), rng=np.random.default_rng(0))
-    >>> X, T = np.array([[1.0, 2.0], [0.0, -1.0]]), np.eye(2)
-    >>> work = Workspace(network, batch_size=2)
-    >>> losses = [work.step(X, T, eta=0.5) for _ in range(100)]
-    >>> losses[0] > 0.4, losses[-1] < 0.05
-    (True, True)
+    >>> work = Workspace(Network((2, 3, 2), rng=np.random.default_rng(0)), 10)
+    >>> work.A[1].shape, work.dW[1].shape, work.gradient.shape
+    ((3, 10), (3, 2), (17,))
     """
 
     def __init__(self, network: Network, batch_size: int) -> None:
@@ -146,8 +135,7 @@ class Workspace:
         def empty(*shape):
             return np.empty(shape, network.dtype)
 
-        self.network, self.batch_size = network, B
-        self.pairs = [None, *map(_pair, f)]
+        self.network, self.batch_size, self.pairs = network, B, [None, *map(_pair, f)]
         self.gradient = np.zeros_like(network.parameters)  # (P,)
         self.dW, self.db = views(self.gradient, network.widths)
         self.S, self.T, self.ones = empty(K + 1, B), empty(K + 1, B), empty(B)
@@ -161,89 +149,133 @@ class Workspace:
         for r, P in enumerate((*hidden, K), 1):
             self.D.append(two[r % 2, : P * B].reshape(P, B))
 
-    @np.errstate(all="ignore")  # the loss will tell
-    def _forward(self, X, T):
-        "The way forward; the mean loss."
-        W, b, A, Z = self.network.W, self.network.b, self.A, [X.T, *self.Z[1:]]
-        self.T[:-1] = T.T  # (K, B)
-        for r in range(1, len(A)):
-            np.matmul(W[r], Z[r - 1], out=A[r])  # (P_r, B)
-            np.add(A[r], b[r][:, None], out=A[r])
-            if r < len(Z):
-                self.pairs[r][0](A[r], Z[r])
-        return _one_pass(self.S, self.T, self.D[-1])
+# %% ../nbs/09_workspace.ipynb #68380542
+@np.errstate(all="ignore")
+def _forward(work: Workspace, X: NDArray, T: NDArray) -> float:
+    "The way forward; the mean loss."
+    W, b, A, Z = work.network.W, work.network.b, work.A, [X.T, *work.Z[1:]]
+    work.T[:-1] = T.T  # (K, B)
+    for r in range(1, len(A)):
+        np.matmul(W[r], Z[r - 1], out=A[r])  # (P_r, B)
+        np.add(A[r], b[r][:, None], out=A[r])
+        if r < len(Z):
+            forward, _ = work.pairs[r]
+            forward(A[r], Z[r])
+    return _one_pass(work.S, work.T, work.D[-1])
 
-    @np.errstate(all="ignore")
-    def _backward(self, X, scale):
-        "The way back, with all that comes of it multiplied by scale."
-        W, A, Z, D = self.network.W, self.A, [X.T, *self.Z[1:]], self.D
-        np.subtract(D[-1], self.T[:-1], out=D[-1])  # (K, B)
-        np.multiply(D[-1], scale, out=D[-1])
-        for r in range(len(A) - 1, 0, -1):
-            np.matmul(D[r], Z[r - 1].T, out=self.dW[r])  # (P_r, P_{r−1})
-            np.dot(D[r], self.ones, out=self.db[r])  # (P_r,)
-            if r > 1:
-                np.matmul(W[r].T, D[r], out=D[r - 1])  # (P_{r−1}, B)
-                self.pairs[r - 1][1](A[r - 1], Z[r - 1], D[r - 1])
-        return self.gradient
+# %% ../nbs/09_workspace.ipynb #f9f94b94
+@np.errstate(all="ignore")
+def _backward(work: Workspace, X: NDArray, scale: float) -> NDArray:
+    "The way back: the gradient times B, times scale."
+    W, A, Z, D, T = work.network.W, work.A, [X.T, *work.Z[1:]], work.D, work.T[:-1]
+    np.subtract(D[-1], T, out=D[-1])  # (K, B)
+    np.multiply(D[-1], scale, out=D[-1])
+    for r in range(len(A) - 1, 0, -1):
+        np.matmul(D[r], Z[r - 1].T, out=work.dW[r])  # (P_r, P_{r−1})
+        np.dot(D[r], work.ones, out=work.db[r])  # (P_r,)
+        if r > 1:
+            np.matmul(W[r].T, D[r], out=D[r - 1])  # (P_{r−1}, B)
+            _, backward = work.pairs[r - 1]
+            backward(A[r - 1], Z[r - 1], D[r - 1])
+    return work.gradient
 
-    @accepts(
-        self=_own, X=real("B N", like="dtype"), T=distribution("B K", like="dtype")
-    )
-    def loss_and_gradient(self, X: ArrayLike, T: ArrayLike) -> tuple[float, NDArray]:
-        """Both passes for a batch.
+# %% ../nbs/09_workspace.ipynb #41eba3d1
+_work = instance(
+    Workspace,
+    B=lambda work: work.batch_size,
+    N=lambda work: work.network.widths[0],
+    K=lambda work: work.network.widths[-1],
+    dtype=lambda work: work.network.dtype,
+)
+_X, _T = real("B N", like="dtype"), distribution("B K", like="dtype")
 
-        Parameters
-        ----------
-        X : array_like of real numbers, shape (B, N)
-            Inputs.
-        T : array_like of real numbers, shape (B, K)
-            Targets, rows that sum to one.
 
-        Returns
-        -------
-        loss : float
-            The mean loss of the batch.
-        gradient : ndarray, shape (P,)
-            That of the loss by all parameters: `gradient`, which the next call changes.
+@accepts(work=_work, X=_X, T=_T)
+def loss_and_gradient(
+    work: Workspace, X: ArrayLike, T: ArrayLike
+) -> tuple[float, NDArray]:
+    """Both passes for a batch.
 
-        Raises
-        ------
-        TypeError, ValueError
-            If X or T is of another kind or shape or not finite, or a row of T has
-            negative numbers or another sum.
-        """
-        return self._forward(X, T), self._backward(X, 1 / self.batch_size)
+    Parameters
+    ----------
+    work : Workspace
+        The memory for it, and the network.
+    X : array_like of real numbers, shape (B, N)
+        Inputs.
+    T : array_like of real numbers, shape (B, K)
+        Targets, rows that sum to one.
 
-    @accepts(
-        self=_own, X=real("B N", like="dtype"), T=distribution("B K", like="dtype"),
-        eta=positive,
-    )  # fmt: skip
-    def step(self, X: ArrayLike, T: ArrayLike, eta: float) -> float:
-        """One step against the gradient of a batch.
+    Returns
+    -------
+    loss : float
+        The mean loss of the batch.
+    gradient : ndarray, shape (P,)
+        That of the loss by all parameters: `work.gradient`, which the next call changes.
 
-        Parameters
-        ----------
-        X, T : array_like of real numbers, shapes (B, N) and (B, K)
-            As for `loss_and_gradient`.
-        eta : float
-            The learning rate η, a positive finite number.
+    Raises
+    ------
+    TypeError
+        If `work` is no `Workspace`, or X or T do not hold real numbers.
+    ValueError
+        If a shape does not fit, NaN or infinity occurs, or a row of T has negative
+        numbers or another sum.
 
-        Returns
-        -------
-        float
-            The mean loss of the batch before the step. If it is NaN or infinite, the
-            parameters are left as they were.
+    Notes
+    -----
+    eq-workspace-columns and eq-workspace-loss.
 
-        Raises
-        ------
-        TypeError, ValueError
-            As for `loss_and_gradient`, and if `eta` is no positive finite number.
-        """
-        loss, theta = self._forward(X, T), self.network.parameters
-        if math.isfinite(loss):
-            np.add(theta, self._backward(X, -eta / self.batch_size), out=theta)
-        return loss
+    Examples
+    --------
+    >>> network = Network((2, 3, 2), rng=np.random.default_rng(0))
+    >>> X, T = np.array([[1.0, 2.0], [0.0, -1.0]]), np.eye(2)
+    >>> loss, gradient = loss_and_gradient(Workspace(network, 2), X, T)
+    >>> np.allclose(gradient, network.gradient(X, T))
+    True
+    """
+    return _forward(work, X, T), _backward(work, X, 1 / work.batch_size)
+
+
+@accepts(work=_work, X=_X, T=_T, eta=positive)
+def step(work: Workspace, X: ArrayLike, T: ArrayLike, eta: float) -> float:
+    """One step against the gradient of a batch.
+
+    Parameters
+    ----------
+    work : Workspace
+        The memory for it, and the network, whose parameters are changed in place.
+    X, T : array_like of real numbers, shapes (B, N) and (B, K)
+        As for `loss_and_gradient`.
+    eta : float
+        The learning rate η, a positive finite number.
+
+    Returns
+    -------
+    float
+        The mean loss of the batch before the step. If it is NaN or infinite, the
+        parameters are left as they were.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `loss_and_gradient`, and if `eta` is no positive finite number.
+
+    Notes
+    -----
+    eq-workspace-update. The passes allocate nothing that grows with the network or the
+    batch, if the activation functions work in place.
+
+    Examples
+    --------
+    >>> work = Workspace(Network((2, 3, 2), rng=np.random.default_rng(0)), 2)
+    >>> X, T = np.array([[1.0, 2.0], [0.0, -1.0]]), np.eye(2)
+    >>> losses = [step(work, X, T, eta=0.5) for _ in range(100)]
+    >>> losses[0] > 0.4, losses[-1] < 0.05
+    (True, True)
+    """
+    loss, theta = _forward(work, X, T), work.network.parameters
+    if math.isfinite(loss):
+        np.add(theta, _backward(work, X, -eta / work.batch_size), out=theta)
+    return loss
 
 # %% ../nbs/09_workspace.ipynb #14ece555
 @accepts(

@@ -16,7 +16,7 @@ from dlnbook.activation import ACTIVATIONS, Activation
 from dlnbook.arguments import bare
 from dlnbook.loss import one_hot
 from dlnbook.network import Network
-from dlnbook.workspace import Workspace, step_flops, workspace_bytes
+from dlnbook.workspace import Workspace, loss_and_gradient, step, step_flops, workspace_bytes
 
 SETTINGS = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 OWN = {
@@ -54,19 +54,19 @@ def test_random_networks(case):
     tolerance = 1e-12 if network.dtype == "float64" else 2e-5
     for _ in range(2):
         g, theta = network.gradient(X, T), network.parameters.copy()
-        loss, gradient = work.loss_and_gradient(X, T)
+        loss, gradient = loss_and_gradient(work, X, T)
         assert loss == pytest.approx(network.loss(X, T), rel=max(tolerance, 1e-7), abs=1e-6)  # sums of targets are one but for rounding
         assert gradient is work.gradient and gradient.dtype == network.dtype
         size = np.linalg.norm(g) + np.abs(X).max() * 1e-3  # sums that cancel leave the rounding of what went in
         assert np.linalg.norm(gradient - g) <= tolerance * size
-        assert work.step(X, T, 0.01) == loss
+        assert step(work, X, T, 0.01) == loss
         assert np.linalg.norm(network.parameters - (theta - 0.01 * g)) <= tolerance * (np.linalg.norm(theta) + size)
         network.parameters[...] = theta
 
 
 def test_the_windows_are_the_gradient_by_layer():
     network, work, X, T = made((4, 6, 5, 3), "tanh")
-    g = work.loss_and_gradient(X, T)[1]
+    g = loss_and_gradient(work, X, T)[1]
     parts = [each.ravel() for r in (1, 2, 3) for each in (work.dW[r], work.db[r])]
     assert np.array_equal(np.concatenate(parts), g) and all(np.shares_memory(each, g) for each in parts)
 
@@ -79,7 +79,7 @@ def test_data_of_any_kind(dtype):
     kinds = [whole[:, :4].astype(kind) for kind in ("float64", "float32", "float16", "uint8", "int64", "bool")]
     for X in (*kinds, np.asfortranarray(whole[:, :4]), whole[:, :4].tolist()):
         for T in (one_hot(y, 3), one_hot(y, 3).astype("float32"), one_hot(y, 3).astype(int), one_hot(y, 3).tolist()):
-            np.testing.assert_allclose(work.loss_and_gradient(X, T)[1], expected, rtol=1e-4 if dtype == "float32" else 1e-12, atol=1e-7)
+            np.testing.assert_allclose(loss_and_gradient(work, X, T)[1], expected, rtol=1e-4 if dtype == "float32" else 1e-12, atol=1e-7)
 
 
 def test_what_is_handed_in_stays_as_it_is():
@@ -88,17 +88,17 @@ def test_what_is_handed_in_stays_as_it_is():
         array.flags.writeable = False
     before = X.copy(), T.copy()
     for _ in range(3):
-        work.step(X, T, 0.1)
-        work.loss_and_gradient(X, T)
+        step(work, X, T, 0.1)
+        loss_and_gradient(work, X, T)
     assert np.array_equal(X, before[0]) and np.array_equal(T, before[1])
 
 
 def test_workspaces_of_one_network_share_its_parameters():
     network, one, X, T = made((4, 6, 3))
     other = Workspace(network, 4)
-    before = other.loss_and_gradient(X[:4], T[:4])[0]
-    one.step(X, T, 0.5)
-    assert other.loss_and_gradient(X[:4], T[:4])[0] != before
+    before = loss_and_gradient(other, X[:4], T[:4])[0]
+    step(one, X, T, 0.5)
+    assert loss_and_gradient(other, X[:4], T[:4])[0] != before
 
 
 # Losses that are no numbers
@@ -111,11 +111,11 @@ def test_a_finite_input_however_large_warns_nobody_and_changes_no_parameter(how)
     theta = network.parameters.copy()
     with np.errstate(all=how), warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert not np.isfinite(work.step(X, T, 0.1))
-        work.loss_and_gradient(X, T)
+        assert not np.isfinite(step(work, X, T, 0.1))
+        loss_and_gradient(work, X, T)
     assert network.parameters.tobytes() == theta.tobytes()
     X[3, 1] = 0.0
-    assert np.isfinite(work.step(X, T, 0.1)) and not np.array_equal(network.parameters, theta)
+    assert np.isfinite(step(work, X, T, 0.1)) and not np.array_equal(network.parameters, theta)
 
 
 # Memory
@@ -125,12 +125,12 @@ def test_the_passes_allocate_nothing_that_grows():
     found = []
     for times in (1, 2):
         network, work, X, T = made((200 * times, 150 * times, 90 * times, 10), B=100 * times)
-        bare(Workspace.step)(work, X, T, 0.1)
+        bare(step)(work, X, T, 0.1)
         tracemalloc.start()
         try:
             before = tracemalloc.get_traced_memory()[0]
             tracemalloc.reset_peak()
-            bare(Workspace.step)(work, X, T, 0.1)
+            bare(step)(work, X, T, 0.1)
             found.append(tracemalloc.get_traced_memory()[1] - before)
         finally:
             tracemalloc.stop()
@@ -172,12 +172,12 @@ def construct(**changed):
     return Workspace(**{"network": NETWORK, "batch_size": 8} | changed)
 
 
-def step(**changed):
-    return construct().step(**{"X": X, "T": T, "eta": 0.1} | changed)
+def stepped(**changed):
+    return step(**{"work": construct(), "X": X, "T": T, "eta": 0.1} | changed)
 
 
 def passes(**changed):
-    return construct().loss_and_gradient(**{"X": X, "T": T} | changed)
+    return loss_and_gradient(**{"work": construct(), "X": X, "T": T} | changed)
 
 
 def table(**changed):
@@ -198,10 +198,12 @@ BAD = [
     (table, "dtype", "int32", TypeError, "floating-point", "'int32'"),
     (table, "dtype", "what", TypeError, "floating-point", "'what'"),
     *((function, "widths", *row) for function in (table, flops) for row in ((3, TypeError, "", "3"), ((4,), ValueError, "inputs and the outputs", "[4]"))),
-    *((step, "eta", *row) for row in (
+    (stepped, "work", NETWORK, TypeError, "a Workspace", "Network"),
+    (passes, "work", None, TypeError, "a Workspace", "NoneType"),
+    *((stepped, "eta", *row) for row in (
         (0, ValueError, "positive", "0"), (-0.1, ValueError, "positive", "-0.1"), (np.nan, ValueError, "finite", "nan"), (np.inf, ValueError, "finite", "inf"),
         ("0.1", TypeError, "a number", "'0.1'"), (None, TypeError, "a number", "None"), (True, TypeError, "a number", "True"), (1j, TypeError, "a number", "1j"))),
-    *((function, name, *row) for function in (step, passes) for name, *row in (
+    *((function, name, *row) for function in (stepped, passes) for name, *row in (
         ("X", X[:, :3], ValueError, "(8, 4)", "(8, 3)"), ("X", X[0], ValueError, "(8, 4)", "(4,)"), ("X", X[:5], ValueError, "(8, 4)", "(5, 4)"),
         ("X", X + 1j, TypeError, "real numbers", "complex128"), ("X", X.astype(str), TypeError, "real numbers", "<U"), ("X", None, TypeError, "real numbers", "object"),
         ("X", X * np.nan, ValueError, "finite", "NaN"), ("X", np.ma.masked_less(X, 0), TypeError, "without a mask", "masked"), ("X", scipy.sparse.csr_array(X), TypeError, "dense", "sparse"),
