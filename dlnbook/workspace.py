@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, count, distribution, each, instance, positive, precision, real
+    accepts, count, distribution, instance, positive, precision, real
 )  # fmt: skip
+from .arguments import widths as layer_widths
 from .network import Network, views
 from .scale import forward_flops, parameter_bytes
 
@@ -20,7 +21,7 @@ from .scale import forward_flops, parameter_bytes
 __all__ = ['step_flops', 'Workspace', 'loss_and_gradient', 'step', 'workspace_bytes']
 
 # %% ../nbs/09_workspace.ipynb #041f2638
-@accepts(widths=each(count, least=2), batch_size=count)
+@accepts(widths=layer_widths, batch_size=count)
 def step_flops(widths: Iterable[int], batch_size: int = 1) -> int:
     """Count the multiplications and additions of the matrix products of a step.
 
@@ -279,7 +280,7 @@ def step(work: Workspace, X: ArrayLike, T: ArrayLike, eta: float) -> float:
 
 # %% ../nbs/09_workspace.ipynb #14ece555
 @accepts(
-    widths=each(count, least=2), batch_size=count, dtype=precision(usual=False),
+    widths=layer_widths, batch_size=count, dtype=precision(usual=False),
     per_node=count, copies=count(least=0),
 )  # fmt: skip
 def workspace_bytes(
