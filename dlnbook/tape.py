@@ -487,7 +487,7 @@ class Tape:
             self._order = whole
         return rows.astype(np.intp, copy=False)
 
-# %% ../nbs/lib_09_tape.ipynb #a13637d7
+# %% ../nbs/lib_09_tape.ipynb #47151f71
 @accepts(
     widths=layer_widths, batch_size=count, dtype=precision(usual=False),
     per_node=count, copies=count(least=0),
@@ -539,7 +539,7 @@ def tape_bytes(
     --------
     >>> table = tape_bytes((784, 30, 10), 10, "float32")
     >>> table["parameters"], table["batch"], sum(table.values())
-    (95440, 32400, 417720)
+    (95440, 32400, 418200)
     """
     table = bare(workspace_bytes)(
         widths, batch_size, dtype, per_node=per_node, copies=copies

@@ -331,7 +331,7 @@ def workspace_bytes(
     --------
     >>> table = workspace_bytes((784, 30, 10), 10, "float32")
     >>> table["parameters"], table["batch"], sum(table.values())
-    (95440, 32240, 417560)
+    (95440, 32240, 418040)
     """
     theta, size = parameter_bytes(widths, dtype), np.dtype(dtype).itemsize
     (N, *hidden, K), B = widths, batch_size
