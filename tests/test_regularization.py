@@ -16,8 +16,8 @@ from dlnbook import regularization
 from dlnbook.data import digits
 from dlnbook.network import Network, views
 from dlnbook.regularization import L1, L2, Dropout, bias_variance, shifted
+from dlnbook.fitting import fit
 from dlnbook.tape import Tape
-from dlnbook.training import fit
 
 torch.set_num_threads(1)
 
