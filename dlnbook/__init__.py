@@ -16,7 +16,7 @@ _ROOMS = {
     "descent": ("descend",),
     "numeric": ("complex_step",),
     "gradcheck": ("check_gradient",),
-    "flow": ("Node", "gradient"),
+    "engine": ("Node", "gradient"),
     "network": ("Network", "load"),
     "fitting": ("fit",),
 }

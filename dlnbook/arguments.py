@@ -248,7 +248,7 @@ def _possible(form: tuple, bound: dict) -> bool:
 
 def _dense(value: Any, name: str) -> np.ndarray:
     "The value as an array, if it is one whose numbers all count."
-    if isinstance(value, np.ma.MaskedArray):
+    if isinstance(value, np.ndarray) and isinstance(value, np.ma.MaskedArray):  # np.ma loads late
         raise TypeError(f"{name}: expected an array without a mask, got a masked one; fill it or drop its rows first")
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
         raise TypeError(f"{name}: expected a dense array, got a sparse one; take its .toarray()")
