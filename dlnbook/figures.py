@@ -108,13 +108,15 @@ def _inline(svg: str, alt: str) -> str:
     "Make Matplotlib's SVG file an element that can stand in a page: no header, own ids, a name for screen readers."
     svg = svg[svg.index("<svg ") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    lines = re.search(r"<style[^>]*>\*\{(.*?)\}</style>", svg)[1]  # how lines end and meet
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", svg)
     prefix = "p" + hashlib.sha256((svg + alt).encode()).hexdigest()[:8]
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
     svg = re.sub(r'\bhref="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
     svg = re.sub(r"font: ([^;\"]*?)'[^;\"]*", r"font: \1sans-serif", svg)
     width = float(re.search(r'width="([\d.]+)pt"', svg)[1])
-    opening = f'<svg class="dln-figure" role="img" aria-label="{escape(alt)}" style="max-width:{width * 1.55:.0f}px" '
+    opening = f'<svg class="dln-figure" role="img" aria-label="{escape(alt)}" style="max-width:{width * 1.55:.0f}px; {lines}" '
     svg = re.sub(r'^<svg (?:width="[\d.]+pt" |height="[\d.]+pt" )*', opening, svg)
     svg = re.sub(r'^(<svg [^>]*?) (?:width|height)="[\d.]+pt"', r"\1", svg)
     svg = re.sub(r'^(<svg [^>]*?) (?:width|height)="[\d.]+pt"', r"\1", svg)
