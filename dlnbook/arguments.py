@@ -18,9 +18,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
-__all__ = ['count', 'number', 'positive', 'array', 'integers', 'distribution', 'targets', 'arrays', 'layers', 'each', 'generator',
-           'function', 'path', 'text', 'precision', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts',
-           'bare', 'real']
+__all__ = ['count', 'number', 'positive', 'array', 'unread', 'integers', 'distribution', 'targets', 'arrays', 'layers', 'each',
+           'generator', 'function', 'path', 'text', 'precision', 'one_of', 'having', 'instance', 'either', 'optional',
+           'accepts', 'bare', 'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -151,17 +151,24 @@ def _single(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Count(_Kind):
-    "A whole number of at least `least`; it becomes a Python integer, and the size of the letter that is its name."
+    """A whole number from `least` to `most`; it becomes a Python integer, and the size of the letter that is its name.
 
-    least: int = 1
+    Bounds are numbers, or names of parameters declared before.
+    """
+
+    least: int | str = 1
+    above: float | str = -math.inf
+    most: float | str = math.inf
 
     def check(self, value: Any, name: str, bound: dict) -> int:
         "Refuse what is no such number."
         value = _single(value)
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
             raise TypeError(f"{name}: expected an integer, got {value!r}")
-        if value < self.least:
-            raise ValueError(f"{name}: expected at least {self.least}, got {value}")
+        least, above, most = (bound.get(end, end) for end in (self.least, self.above, self.most))
+        for wanted, end, held in (("at least", least, value >= least), ("more than", above, value > above), ("at most", most, value <= most)):
+            if not held:
+                raise ValueError(f"{name}: expected {wanted} {end}, got {value}")
         return int(value)
 
 
@@ -278,7 +285,7 @@ class _Array:
         if kind not in "fc" or array.itemsize < 4:
             array = array.astype(np.float64)
         if self.like is not None:
-            array = _precise(array, name, bound[self.like].dtype)
+            array = _precise(array, name, bound[self.like])
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
         return array
@@ -307,9 +314,15 @@ class _Array:
         raise TypeError(f"{name}: expected {'real ' if self.real else ''}numbers, got dtype {array.dtype}{hint}")
 
 
-def _precise(array: np.ndarray, name: str, dtype: np.dtype) -> np.ndarray:
+def _precision_of(other: Any) -> np.dtype:
+    "That of an array, of the last of several, or a dtype itself."
+    last = other[-1] if isinstance(other, list) else other
+    return np.empty(0, getattr(last, "dtype", last)).real.dtype
+
+
+def _precise(array: np.ndarray, name: str, other: Any) -> np.ndarray:
     "The array in the precision of another one; refused if numbers are lost."
-    dtype = np.empty(0, dtype).real.dtype
+    dtype = _precision_of(other)
     if array.dtype.kind == "c":
         dtype = np.result_type(dtype, np.complex64)
     if array.dtype == dtype:
@@ -332,7 +345,8 @@ def real(*shapes: str, like: str | None = None) -> _Array:
     *shapes : str
         The shapes allowed, as for `array`.
     like : str, optional
-        A parameter declared before, whose precision the numbers take.
+        A parameter declared before, whose precision the numbers take: an array, a list
+        whose last array counts, or a dtype.
 
     Returns
     -------
@@ -350,6 +364,24 @@ def real(*shapes: str, like: str | None = None) -> _Array:
     array([[1., 2.]])
     """
     return _Array(*shapes, real=True, like=like)
+
+
+class _Unread(_Array):
+    "An array of real numbers at which nobody has looked: shape and dtype are asked for, and the array stays as it is."
+
+    def __init__(self, *shapes: str) -> None:
+        super().__init__(*shapes, real=True)
+
+    def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
+        "Refuse what can be none."
+        array = _dense(value, name)
+        if array.dtype.kind not in self._kinds:
+            self._refuse_dtype(array, name)
+        self._measure(array, name, bound)
+        return array
+
+
+unread = _Unread
 
 # %% ../nbs/tools_arguments.ipynb #7614e246
 class _Integers(_Array):
@@ -397,24 +429,40 @@ class _Distribution(_Array):
 
 
 class _Targets(_Array):
-    "Class numbers of samples, shape `labels`, or a distribution for each, shape `rows`; the last letter counts the classes."
+    """Class numbers of samples, shape `labels`, or a distribution for each, shape `rows`; the last letter counts the classes.
 
-    def __init__(self, labels: str = "M", rows: str = "M K", *, like: str | None = None) -> None:
-        super().__init__(labels, rows)
+    With `hot`, class numbers become distributions: a one at the class, zeros elsewhere.
+    """
+
+    def __init__(self, labels: str = "M", rows: str = "M K", *, like: str | None = None, hot: bool = False) -> None:
+        super().__init__(labels, rows, like=like)
+        vars(self)["hot"] = hot
         below: Any = rows.split()[-1]
         vars(self).update(labels=_Integers(labels, below=int(below) if below.isdigit() else below), rows=_Distribution(rows, like=like))
 
     def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
-        "Refuse what are neither; labels stay integers."
+        "Refuse what are neither; without `hot`, labels stay integers."
         array = _dense(value, name)
         labels, rows = vars(self)["labels"], vars(self)["rows"]
         if array.ndim == len(labels.shapes[0].split()):
             if array.dtype.kind in "fc":
                 raise TypeError(f"{name}: expected integers as labels, got dtype {array.dtype}")
-            return labels.check(array, name, bound)
+            letter = vars(labels)["below"]
+            K = bound.get(letter, letter)
+            if K == 1 and array.dtype.kind in "iu" and array.size and array.max() > 0:
+                raise ValueError(f"{name}: expected 0 alone, as there is one output, got {array.max()}; two classes need two outputs")
+            found = labels.check(array, name, bound)
+            return self._rows(found, K, bound) if vars(self)["hot"] else found
         if array.ndim != len(rows.shapes[0].split()):
             self._measure(array, name, bound)
         return rows.check(array, name, bound)
+
+    def _rows(self, labels: np.ndarray, K: int, bound: dict) -> np.ndarray:
+        "A row for each label."
+        dtype = np.float64 if self.like is None else _precision_of(bound[self.like])
+        T = np.zeros((*labels.shape, K), dtype)  # (M, K)
+        np.put_along_axis(T, labels[..., None].astype(np.intp), 1, axis=-1)
+        return T
 
 
 integers, distribution, targets = _Integers, _Distribution, _Targets
@@ -457,7 +505,7 @@ class _Arrays(_Kind):
 
 @dataclass(frozen=True)
 class _Layers(_Kind):
-    "A list with nothing at position 0 and an array for each layer r ≥ 1, whose shape may name `{r}` and `{below}`."
+    "A list with None at position 0 and an array for each layer r ≥ 1, whose shape may name `{r}` and `{below}`."
 
     shape: str = "P_{r} P_{below}"
     first: int = 1
@@ -468,15 +516,19 @@ class _Layers(_Kind):
         return replace(self, shape=shapes[0], **options) if shapes else replace(self, **options)
 
     def check(self, value: Any, name: str, bound: dict) -> list:
-        "Refuse what is no such list; position 0 stays as it is."
+        "Refuse what is no such list."
         given = _listed(value, name, "a list of arrays, position 0 empty")
         known = bound.setdefault("layers", len(given))
         if len(given) != known or len(given) < 2:
             wanted = "at least 2 entries" if known < 2 else f"{known} entries"
             raise ValueError(f"{name}: expected {wanted}, the first of them empty, got {len(given)}")
+        if self.first and given[0] is not None:
+            raise ValueError(f"{name}: expected None at position 0, since layers count from 1, got {type(given[0]).__name__}")
         for r in range(self.first, len(given) - self.last):
             kind = _Array(self.shape.format(r=r, below=r - 1), real=self.real)
             given[r] = kind.check(given[r], f"{name}[{r}]", bound)
+        if (last := f"P_{known - 1}") in bound:
+            bound["P_R+1"] = bound[last]
         return given
 
 
