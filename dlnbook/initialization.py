@@ -355,7 +355,8 @@ def glorot(
     >>> W.shape, round(float(W.std()), 3)
     ((300, 500), 0.05)
     """
-    return _draw((fan_out, fan_in), rng, 2 / (fan_in + fan_out), distribution)
+    fans = fan_in + fan_out
+    return _draw((fan_out, fan_in), rng, 2 / fans, distribution)
 
 # %% ../nbs/12_initialization.ipynb #2bb378c9
 @accepts(
