@@ -15,9 +15,9 @@ _ROOMS = {
     "loss": ("softmax", "cross_entropy", "one_hot", "accuracy"),
     "descent": ("descend",),
     "numeric": ("complex_step", "check_gradient"),
-    "flow": ("Node", "gradient"),
+    "engine": ("Node", "gradient"),
     "network": ("Network", "load"),
-    "training": ("fit",),
+    "fitting": ("fit",),
 }
 _MODULE_OF = {name: module for module, names in _ROOMS.items() for name in names}
 
