@@ -15,7 +15,7 @@ from dlnbook.arguments import (
 )
 from .descent import batches
 from .network import Network
-from .workspace import Workspace
+from .tape import Tape
 
 _Rate = float | Callable[[float], float]
 _Seed = np.random.Generator | int | None
@@ -260,8 +260,8 @@ def train(
     >>> network.predict(X).tolist(), len(losses) < 300
     ([0, 1, 1, 0], True)
     """
-    work, seen, losses = Workspace(network, min(batch_size, len(X))), [], []
-    step = lambda rows, rate: work.step(X, y, rows, rate)
+    tape, seen, losses = Tape(network, min(batch_size, len(X))), [], []
+    step = lambda rows, rate: tape.step(X, y, rows, rate)
     loss = lambda rows: network.loss(X_val[rows], y_val[rows])
     for epoch in range(1, epochs + 1):
         seen.append(one_epoch(step, len(X), batch_size, eta, rng, epoch - 1))
