@@ -90,7 +90,7 @@ class _Sum(_Penalty):
 @accepts(strength=number(least=0))
 @dataclass(frozen=True)
 class L2(_Penalty):
-    """A price on the squares of the weights, for `fit` and `Workspace`.
+    """A price on the squares of the weights, for `fit` and `Tape`.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ class L2(_Penalty):
 @accepts(strength=number(least=0))
 @dataclass(frozen=True)
 class L1(_Penalty):
-    """A price on the absolute values of the weights, for `fit` and `Workspace`.
+    """A price on the absolute values of the weights, for `fit` and `Tape`.
 
     Parameters
     ----------
