@@ -2,7 +2,7 @@
 (() => {
   const script = document.currentScript;
   const folder = script.src.replace(/[^/]*$/, "") + "amd/";
-  require.config({ baseUrl: folder });
+  require.config({ baseUrl: folder, waitSeconds: 0 }); // a slow line is no error
   script.setAttribute("data-jupyter-widgets-cdn", folder);
 })();
 
