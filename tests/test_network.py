@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from test_bad_input import array, count, function, generator, label, real_array
 
-from dlnbook import flow, network, numeric
+from dlnbook import engine as flow
+from dlnbook import network, numeric
 from dlnbook.activation import ACTIVATIONS, Activation
 from dlnbook.files import save_arrays
-from dlnbook.flow import Node
+from dlnbook.engine import Node
 from dlnbook.loss import cross_entropy, one_hot
 from dlnbook.network import Network, as_targets, deltas, fan_in_normal, forward, gradients, load, views
 
