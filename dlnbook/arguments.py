@@ -18,9 +18,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
-__all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'integers', 'distribution', 'targets', 'arrays',
-           'layers', 'each', 'widths', 'generator', 'function', 'path', 'text', 'precision', 'flag', 'one_of', 'having',
-           'instance', 'either', 'optional', 'accepts', 'bare', 'real']
+__all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'extended', 'integers', 'distribution', 'targets',
+           'arrays', 'layers', 'each', 'widths', 'generator', 'function', 'path', 'text', 'precision', 'flag', 'one_of',
+           'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -404,7 +404,25 @@ class _InPlace(_Array):
         return value
 
 
-unread, in_place = _Unread, _InPlace
+class _Extended(_Array):
+    "An array of real numbers, infinity among them."
+
+    def __init__(self, *shapes: str) -> None:
+        super().__init__(*shapes, real=True)
+
+    def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
+        "Refuse what is no such array, and NaN."
+        array = _dense(value, name)
+        if array.dtype.kind not in self._kinds:
+            self._refuse_dtype(array, name)
+        self._measure(array, name, bound)
+        array = array if array.dtype.kind == "f" else array.astype(np.float64)
+        if np.isnan(array).any():
+            raise ValueError(f"{name}: expected numbers or infinity, got NaN")
+        return array
+
+
+unread, in_place, extended = _Unread, _InPlace, _Extended
 
 # %% ../nbs/tools_arguments.ipynb #7614e246
 class _Integers(_Array):
