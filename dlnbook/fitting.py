@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
@@ -38,7 +39,7 @@ _best_epoch, _evaluate, _one_epoch, _out_of_patience = map(
 )
 
 # %% auto #0
-__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'fit']
+__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'interruptions', 'fit']
 
 # %% ../nbs/lib_10_fitting.ipynb #7de69dd6
 @dataclass(frozen=True)
@@ -774,6 +775,35 @@ def _until_the_end(run, epochs, shown, callback, checkpoint):
         checkpoint.save(run)
     run.end(reason)
 
+# %% ../nbs/lib_10_fitting.ipynb #5e0d91b3
+class _Interrupted(threading.local):
+    times = 0
+
+
+_interrupted = _Interrupted()
+
+
+def interruptions() -> int:
+    """How many trainings Ctrl-C has ended so far, in this thread.
+
+    Returns
+    -------
+    int
+        It grows by one when `fit` returns a history with the reason "interrupted".
+
+    Examples
+    --------
+    >>> X, y, network = np.eye(2), [0, 1], Network((2, 2), rng=np.random.default_rng(0))
+    >>> def strike(epoch, network, history):
+    ...     raise KeyboardInterrupt
+    >>> before = interruptions()
+    >>> history = fit(network, X, y, epochs=3, batch_size=2, eta=0.1, rng=0,
+    ...               callback=strike, progress=False)
+    >>> interruptions() - before, history.reason
+    (1, 'interrupted')
+    """
+    return _interrupted.times
+
 # %% ../nbs/lib_10_fitting.ipynb #f8aa2248
 @contextlib.contextmanager
 def _the_history_gets_out(run, shown, file):
@@ -782,6 +812,7 @@ def _the_history_gets_out(run, shown, file):
         yield
     except KeyboardInterrupt:
         run.history.reason = "interrupted"
+        _interrupted.times += 1
     except Exception as error:
         _attach(error, run.history)
         with contextlib.suppress(OSError):  # it may be what went wrong
