@@ -20,7 +20,7 @@ _REQUIRED = inspect.Parameter.empty
 # %% auto #0
 __all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'extended', 'integers', 'distribution', 'targets',
            'arrays', 'layers', 'each', 'several', 'widths', 'generator', 'function', 'path', 'text', 'precision',
-           'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
+           'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'behind', 'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -135,6 +135,42 @@ def bare(function: _F) -> _F:
     if not hasattr(function, "__wrapped__"):
         raise TypeError(f"function: expected one that declares what it accepts, got {function!r}")
     return function.__wrapped__  # type: ignore[no-any-return, attr-defined]
+
+
+_DOOR = accepts()(lambda: None).__code__  # all doors have it
+
+
+def behind(method: _F) -> _F:
+    """A method behind its door, or the method itself where it has none.
+
+    Parameters
+    ----------
+    method : callable
+        A method of somebody's object, asked for as ``object.method``.
+
+    Returns
+    -------
+    callable
+        The same method, which checks nothing if it is one that `accepts` has guarded.
+        Other decorators stay.
+
+    Raises
+    ------
+    Nothing
+        What is no method is given back.
+
+    Examples
+    --------
+    >>> class Ball:
+    ...     @accepts(height=positive)
+    ...     def drop(self, height):
+    ...         return height
+    >>> behind(Ball().drop)(-4)
+    -4
+    """
+    if getattr(method, "__code__", None) is not _DOOR or not hasattr(method, "__self__"):
+        return method
+    return method.__wrapped__.__get__(method.__self__)  # type: ignore[no-any-return, attr-defined]
 
 # %% ../nbs/tools_arguments.ipynb #ca816017
 class _Kind:

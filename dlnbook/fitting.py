@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, bare, count, each, function, generator, having, instance, number, optional,
+    accepts, bare, behind, count, each, function, generator, having, instance, number, optional,
     path, positive, targets, unread
 )
 from .descent import Diverged
@@ -673,6 +673,7 @@ class _Steps:
         extras = {"noise": noise, "penalty": penalty, "rng": rng}
         self.tape = Tape(network, self.batch_size, **extras)
         self.optimizer = optimizer
+        self.move = None if optimizer is None else behind(optimizer.step)
         self.state = {} if optimizer is None else self._start(optimizer)
 
     def _checked(self, schedule):
@@ -703,15 +704,15 @@ class _Steps:
         "A step on some rows: their mean loss before it."
         self.batch += 1
         self.eta = eta
-        if self.optimizer is None and eta:
+        if self.move is None and eta:
             loss = self.tape.step(*self.data, rows, eta)
         else:
             loss = self.tape.forward(*self.data, rows)
         if not math.isfinite(loss):
             raise _NotFinite()
-        if self.optimizer is not None and eta:
+        if self.move is not None and eta:
             gradient = self.tape.backward()
-            self.optimizer.step(self.network.parameters, gradient, eta, self.state)
+            self.move(self.network.parameters, gradient, eta, self.state)
         if self.tick and self.batch % 64 == 0:
             self.tick(64)
         return loss
