@@ -19,8 +19,8 @@ _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
 __all__ = ['count', 'number', 'positive', 'array', 'unread', 'integers', 'distribution', 'targets', 'arrays', 'layers', 'each',
-           'generator', 'function', 'path', 'text', 'precision', 'one_of', 'having', 'instance', 'either', 'optional',
-           'accepts', 'bare', 'real']
+           'per_layer', 'generator', 'function', 'path', 'text', 'precision', 'one_of', 'having', 'instance', 'either',
+           'optional', 'accepts', 'bare', 'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -541,9 +541,29 @@ class _Each(_Kind):
         return [self.kind.check(each, f"{name}[{i}]", bound) for i, each in enumerate(given)]
 
 
+@dataclass(frozen=True)
+class _PerLayer(_Kind):
+    """A value for all hidden layers or a list with one for each; a list, of which entry r is that of layer r.
+
+    How many there are, parameters before have said: `layers`, or whoever binds that word. A named tuple is one value.
+    """
+
+    kind: Any
+
+    def check(self, value: Any, name: str, bound: dict) -> list:
+        "Refuse what the kind refuses, and a list of another length."
+        R = bound["layers"] - 2
+        if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or hasattr(value, "_fields"):
+            return [None, *[self.kind.check(value, name, bound)] * R]
+        if len(value) != R:
+            raise ValueError(f"{name}: expected {R}, one for each hidden layer, got {len(value)}")
+        return [None, *(self.kind.check(one, name, bound) for one in value)]
+
+
 arrays = _Arrays()
 layers = _Layers()
 each = _Each
+per_layer = _PerLayer
 
 # %% ../nbs/tools_arguments.ipynb #75ede6d5
 @dataclass(frozen=True)
