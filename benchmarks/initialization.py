@@ -27,7 +27,8 @@ from benchmarks import digest_of
 from dlnbook.data import digits, split
 from dlnbook.descent import batches
 from dlnbook.initialization import expected_spread, glorot, he, lecun, measured_spread, orthogonal, scaled
-from dlnbook.network import Network, forward
+from dlnbook.delta import forward
+from dlnbook.network import Network
 from dlnbook.workspace import Workspace
 
 HERE = Path(__file__).resolve()

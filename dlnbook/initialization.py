@@ -15,7 +15,8 @@ from .activation import find_activation
 from dlnbook.doors import (
     check_array, check_count, check_function, check_generator, check_number
 )
-from .network import Network, deltas, forward
+from .delta import deltas, forward
+from .network import Network
 
 # %% auto #0
 __all__ = ['zeros', 'gaussian_mean', 'scaled', 'lecun', 'he', 'expected_spread', 'glorot', 'measured_spread', 'orthogonal']

@@ -405,7 +405,8 @@ class Network:
         -------
         ndarray, shape (M, K), dtype of the network
         """
-        return softmax(self.scores(X))
+        with _quiet():
+            return softmax(self.scores(X))
 
     def predict(self, X: ArrayLike) -> NDArray:
         """The most probable class of each row of X, the first of them at a tie.
