@@ -151,17 +151,24 @@ def _single(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Count(_Kind):
-    "A whole number of at least `least`; it becomes a Python integer, and the size of the letter that is its name."
+    """A whole number from `least` to `most`; it becomes a Python integer, and the size of the letter that is its name.
 
-    least: int = 1
+    Bounds are numbers, or names of parameters declared before.
+    """
+
+    least: int | str = 1
+    above: float | str = -math.inf
+    most: float | str = math.inf
 
     def check(self, value: Any, name: str, bound: dict) -> int:
         "Refuse what is no such number."
         value = _single(value)
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
             raise TypeError(f"{name}: expected an integer, got {value!r}")
-        if value < self.least:
-            raise ValueError(f"{name}: expected at least {self.least}, got {value}")
+        least, above, most = (bound.get(end, end) for end in (self.least, self.above, self.most))
+        for wanted, end, held in (("at least", least, value >= least), ("more than", above, value > above), ("at most", most, value <= most)):
+            if not held:
+                raise ValueError(f"{name}: expected {wanted} {end}, got {value}")
         return int(value)
 
 

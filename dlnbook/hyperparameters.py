@@ -19,12 +19,13 @@ from .descent import Diverged, batches
 from dlnbook.doors import (
     check_array, check_count, check_function, check_generator, check_number
 )
+from .intervals import student_quantile
 from .network import Network, as_targets
 from .workspace import Workspace
 
 # %% auto #0
-__all__ = ['Momentum', 'InverseDecay', 'StepDecay', 'Cosine', 'Warmup', 'student_quantile', 'RangeTest', 'range_test', 'Uniform',
-           'LogUniform', 'Integers', 'Choice', 'grid', 'sample', 'Trials', 'search', 'successive_halving']
+__all__ = ['Momentum', 'InverseDecay', 'StepDecay', 'Cosine', 'Warmup', 'RangeTest', 'range_test', 'Uniform', 'LogUniform',
+           'Integers', 'Choice', 'grid', 'sample', 'Trials', 'search', 'successive_halving']
 
 # %% ../nbs/15_hyperparameters.ipynb #81c4b11a
 @dataclass(frozen=True)
@@ -275,60 +276,6 @@ class Warmup:
         if later >= 0:
             return eta
         return eta * (self.start + (1 - self.start) * clock / self.epochs)
-
-# %% ../nbs/15_hyperparameters.ipynb #576b6f70
-def student_quantile(probability: float, freedom: int) -> float:
-    """The number that Student's t exceeds with probability 1 − `probability`.
-
-    Parameters
-    ----------
-    probability : float
-        Between 0 and 1, both excluded.
-    freedom : int
-        The degrees of freedom ν, at least 1.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    TypeError
-        If `probability` is no number or `freedom` no integer.
-    ValueError
-        If `probability` is not between 0 and 1, or `freedom` below 1.
-
-    Notes
-    -----
-    eq-hyper-student, solved by bisection.
-
-    Examples
-    --------
-    >>> round(student_quantile(0.975, 4), 3)
-    2.776
-    """
-    if not 0 < check_number(probability, "probability") < 1:
-        wanted = "a number between 0 and 1"
-        raise ValueError(f"probability: expected {wanted}, got {probability}")
-    nu = check_count(freedom, "freedom")
-    whole, two_sided = _cosines(nu - 1, math.pi / 2), abs(2 * probability - 1)
-    low, high = 0.0, math.pi / 2
-    for _ in range(60):
-        theta = (low + high) / 2
-        if _cosines(nu - 1, theta) < two_sided * whole:
-            low = theta
-        else:
-            high = theta
-    return math.copysign(math.sqrt(nu) * math.tan(low), probability - 0.5)
-
-
-def _cosines(n, theta):
-    "The integral of the n-th power of the cosine from 0 to θ."
-    c, s = math.cos(theta), math.sin(theta)
-    value = s if n % 2 else theta
-    for k in range(2 + n % 2, n + 1, 2):
-        value = c ** (k - 1) * s / k + (k - 1) / k * value
-    return value
 
 # %% ../nbs/15_hyperparameters.ipynb #64cbb24a
 @dataclass(frozen=True, eq=False)

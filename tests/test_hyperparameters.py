@@ -1,4 +1,4 @@
-"Momentum and schedules beside PyTorch's, quantiles beside SciPy's, searches that are interrupted, bad input, the seams of fit."
+"Momentum and schedules beside PyTorch's, searches that are interrupted, bad input, the seams of fit."
 
 import importlib.util
 import json
@@ -15,7 +15,7 @@ from benchmarks import hyperparameters as benchmark
 from dlnbook import hyperparameters
 from dlnbook.hyperparameters import (
     Choice, Cosine, Integers, InverseDecay, LogUniform, Momentum, RangeTest, StepDecay, Trials, Uniform, Warmup,
-    grid, range_test, sample, search, student_quantile, successive_halving,
+    grid, range_test, sample, search, successive_halving,
 )  # fmt: skip
 from dlnbook.network import Network
 from dlnbook.training import TrainingDiverged, fit
@@ -154,13 +154,7 @@ def test_between_epochs_schedules_follow_their_formulas():
     assert Cosine(0.8, 10, 0.2)(99) == 0.2 and Warmup(5, StepDecay(0.8, 0.5, 2))(7.5) == 0.4
 
 
-# quantiles and rivals
-
-
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 9, 30, 200])
-@pytest.mark.parametrize("probability", [0.001, 0.3, 0.5, 0.9, 0.975, 0.99995])
-def test_quantiles_are_scipy_s(probability, freedom):
-    assert student_quantile(probability, freedom) == pytest.approx(stats.t.ppf(probability, freedom), rel=1e-9, abs=1e-12)
+# rivals
 
 
 def test_the_list_of_rivals_misses_the_best_as_seldom_as_promised():
@@ -394,7 +388,6 @@ GOOD = {
     Choice: {"values": (1, 2)},
     grid: {"spaces": SPACES, "points": 2, "shift": 0.5},
     sample: {"spaces": SPACES, "candidates": 2, "rng": RNG},
-    student_quantile: {"probability": 0.9, "freedom": 3},
     search: {"train": score, "candidates": CANDIDATES, "seeds": [0], "file": None, "jobs": 1, "progress": False},
     successive_halving: {"train": lambda candidate, seed: candidate["x"], "candidates": CANDIDATES, "least": 1, "most": 9, "factor": 3,
                          "seeds": [0], "file": None, "jobs": 1, "progress": False},
@@ -407,11 +400,11 @@ COUNTS = [(2.0, TypeError, "integer"), (True, TypeError, "integer"), ("2", TypeE
 CALLS = [(3, TypeError, "function"), ("train", TypeError, "function")]
 BAD = [
     *((f, name, *row) for f, name in ((Momentum, "beta"), (Cosine, "least"), (Uniform, "low"), (Uniform, "high"), (grid, "shift"),
-                                      (student_quantile, "probability"), (range_test, "smoothing")) for row in NUMBERS),
+                                      (range_test, "smoothing")) for row in NUMBERS),
     *((f, name, *row) for f, name in ((StepDecay, "eta"), (StepDecay, "factor"), (StepDecay, "epochs"), (InverseDecay, "eta"),
                                       (InverseDecay, "epochs"), (Cosine, "eta"), (Cosine, "epochs"), (Warmup, "epochs"), (Warmup, "then"),
                                       (Warmup, "start"), (LogUniform, "low"), (range_test, "low"), (range_test, "high")) for row in NUMBERS + POSITIVE),
-    *((f, name, *row) for f, name in ((grid, "points"), (sample, "candidates"), (student_quantile, "freedom"), (range_test, "steps"),
+    *((f, name, *row) for f, name in ((grid, "points"), (sample, "candidates"), (range_test, "steps"),
                                       (range_test, "batch_size"), (successive_halving, "least"), (successive_halving, "most"),
                                       (successive_halving, "factor"), (Integers, "low"), (Integers, "high")) for row in COUNTS),
     *((f, "rng", value, TypeError, "numpy.random.Generator") for f in (sample, range_test) for value in (0, None)),
@@ -450,7 +443,6 @@ BAD = [
     (grid, "points", 0, ValueError, "at least 1"),
     (grid, "shift", 1, ValueError, "below 1"),
     (grid, "shift", {"z": 0.1}, ValueError, "'x'"),
-    (student_quantile, "probability", 1, ValueError, "between 0 and 1"),
     (range_test, "network", "network", TypeError, "Network"),
     (range_test, "X", X[:, :2], ValueError, "(M, 3)"),
     (range_test, "X", np.full((40, 3), np.nan), ValueError, "finite"),
