@@ -46,7 +46,7 @@ RECIPE = {
     "seeds": [0, 1, 2],
 }
 #: The modules whose code the results depend on.
-SOURCES = ["activation", "data", "descent", "loss", "network", "training", "workspace"]
+SOURCES = ["activation", "data", "delta", "descent", "hidden", "loss", "network", "training", "workspace"]
 #: Of the four files of Fashion-MNIST, uncompressed, one after the other.
 GENUINE = "ca3ab2a37f845e1b"
 

@@ -47,7 +47,7 @@ RECIPE = {
     "dying": {"layers": 3, "etas": [0.1, 0.3, 0.6, 1.0, 1.5, 2.0], "seeds": list(range(10)), "epochs": 10},
 }
 #: The modules whose code the results depend on.
-SOURCES = ["activation", "data", "descent", "loss", "network", "nonlinearities", "training", "workspace"]
+SOURCES = ["activation", "data", "delta", "descent", "hidden", "loss", "network", "nonlinearities", "training", "workspace"]
 #: The functions, as the chapter calls them.
 FUNCTIONS = {
     "sigmoid": ACTIVATIONS["sigmoid"], "tanh": ACTIVATIONS["tanh"], "LeCun's tanh": lecun_tanh,

@@ -243,7 +243,7 @@ BAD = [
     (measured_spread, "X", np.ones((2, 3)) + 1j, TypeError, "real"),
     (measured_spread, "X", np.ones((0, 3)), ValueError, "some numbers"),
     (measured_spread, "T", [0, 2], ValueError, "0 to 1"),
-    (measured_spread, "T", [0, 1, 1], ValueError, "2 samples"),
+    (measured_spread, "T", [0, 1, 1], ValueError, "(2,)"),
     (measured_spread, "T", [[0.5, 0.4], [0, 1]], ValueError, "sum to one"),
 ]  # fmt: skip
 
