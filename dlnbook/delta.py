@@ -46,7 +46,8 @@ def forward(
         If an array does not hold numbers, a list is none, or an activation has no
         functions f and df.
     ValueError
-        If shapes do not fit, NaN or infinity occurs, or an activation is unknown.
+        If shapes do not fit, NaN or infinity occurs, an activation is unknown, or sums
+        are so large that they overflow; then the message names A, the sums.
 
     Notes
     -----

@@ -245,7 +245,7 @@ class _Layers(tuple):
     "The arrays of the layers. To assign to one is to write into it."
 
     def __setitem__(self, r, value):
-        self[r][...] = value
+        self[r][...] = unread().check(value, "value", {})
 
 
 @accepts(

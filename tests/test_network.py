@@ -380,6 +380,12 @@ def test_assignments_write_into_the_vector():
             made.parameters = wrong
     with pytest.raises(ValueError):
         made.W[1] = np.ones((2, 2))
+    before = held.copy()
+    for assign in (lambda value: setattr(made, "parameters", value), lambda value: made.W.__setitem__(1, value)):
+        for wrong in (np.ma.masked_less(before, 0), "1", 1j):
+            with pytest.raises(TypeError, match="^(parameters|value): expected (an array without a mask|real numbers), got"):
+                assign(wrong)
+    assert np.array_equal(held, before)
 
 
 @pytest.mark.parametrize("name", ["widths", "R", "activations", "W", "b", "dtype", "anything"])
