@@ -11,9 +11,9 @@ UV = VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 INSTALL = $(UV) pip install -q --require-hashes -r
 LOCK = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-package dlnbook --custom-compile-command 'make lock'
-SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/*/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml requirements-pyodide.lock benchmarks/results/*.json)
+SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/*/* book/templates/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml requirements-pyodide.lock benchmarks/results/*.json)
 
-.PHONY: help book test test-live quick browser lab serve lock clean
+.PHONY: help book test test-live quick browser lab serve reading lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ lab: .venv/lab  ## JupyterLab on the notebooks
 
 serve: book  ## the book on http://localhost:8000 (PORT=… for another)
 	@$(BIN)/python -m book.serve $(or $(PORT),8000)
+
+reading: book  ## how much prose, open code and folded code a reader meets on each page
+	@$(BIN)/python -m book.reading
 
 lock: .venv/uv  ## resolve the requirements of pyproject.toml anew
 	@echo uv | $(LOCK) - -o requirements-uv.lock

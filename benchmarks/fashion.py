@@ -28,7 +28,8 @@ import numpy as np
 
 from dlnbook.data import read_idx, split
 from dlnbook.network import Network
-from dlnbook.training import confusion_matrix, fit
+from dlnbook.fitting import fit
+from dlnbook.training import confusion_matrix
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "fashion.json"
@@ -46,7 +47,7 @@ RECIPE = {
     "seeds": [0, 1, 2],
 }
 #: The modules whose code the results depend on.
-SOURCES = ["activation", "data", "delta", "descent", "hidden", "loss", "network", "training", "workspace"]
+SOURCES = ["activation", "data", "delta", "descent", "fitting", "hidden", "loss", "network", "training", "workspace"]
 #: Of the four files of Fashion-MNIST, uncompressed, one after the other.
 GENUINE = "ca3ab2a37f845e1b"
 

@@ -27,7 +27,7 @@ from dlnbook.hyperparameters import (
     Choice, Cosine, InverseDecay, LogUniform, Momentum, StepDecay, Warmup, grid, range_test, sample, search, successive_halving,
 )  # fmt: skip
 from dlnbook.network import Network
-from dlnbook.training import Threshold, fit
+from dlnbook.fitting import Threshold, fit
 
 HERE = Path(__file__).resolve()
 PLACE = RESULTS / "hyperparameters.json"
@@ -94,7 +94,7 @@ def trained(candidate, seed, **options):
     rule = Momentum(candidate["beta"]) if candidate.get("beta") else None
     how = {"batch_size": candidate.get("batch_size", 16), "epochs": candidate.get("epochs", 10), "eta": candidate["eta"]} | options
     try:
-        history = fit(network, *TRAIN, rng=np.random.default_rng([seed, 1]), rule=rule, penalty=penalty, progress=False, **how)
+        history = fit(network, *TRAIN, rng=np.random.default_rng([seed, 1]), optimizer=rule, penalty=penalty, progress=False, **how)
     except Diverged:
         return None, None
     return network, history

@@ -31,7 +31,7 @@ from dlnbook.activation import ACTIVATIONS
 from dlnbook.data import digits, split
 from dlnbook.network import Network
 from dlnbook.nonlinearities import dead_units, elu, gelu, leaky_relu, lecun_tanh, silu, slopes
-from dlnbook.training import TrainingDiverged, fit
+from dlnbook.fitting import TrainingDiverged, fit
 
 RESULTS = ROOT / "benchmarks" / "results" / "nonlinearities.json"
 RECIPE = {
@@ -47,7 +47,7 @@ RECIPE = {
     "dying": {"layers": 3, "etas": [0.1, 0.3, 0.6, 1.0, 1.5, 2.0], "seeds": list(range(10)), "epochs": 10},
 }
 #: The modules whose code the results depend on.
-SOURCES = ["activation", "data", "delta", "descent", "hidden", "loss", "network", "nonlinearities", "training", "workspace"]
+SOURCES = ["activation", "data", "delta", "descent", "fitting", "hidden", "loss", "network", "nonlinearities", "training", "workspace"]
 #: The functions, as the chapter calls them.
 FUNCTIONS = {
     "sigmoid": ACTIVATIONS["sigmoid"], "tanh": ACTIVATIONS["tanh"], "LeCun's tanh": lecun_tanh,

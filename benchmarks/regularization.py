@@ -26,7 +26,7 @@ from dlnbook.data import digits, split
 from dlnbook.initialization import he
 from dlnbook.network import Network
 from dlnbook.regularization import L1, L2, Dropout, bias_variance, shifted
-from dlnbook.training import Patience, fit
+from dlnbook.fitting import Patience, fit
 
 HERE = Path(__file__).resolve()
 PLACE = HERE.parent / "results" / "regularization.json"

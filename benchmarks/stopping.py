@@ -26,7 +26,7 @@ from dlnbook.initialization import he
 from dlnbook.loss import log_softmax
 from dlnbook.network import Network
 from dlnbook.stopping import GeneralizationLoss, ProgressQuotient, RelativePatience, Rising, paired_difference, regret, stopped_at
-from dlnbook.training import Epoch, History, Patience, Threshold, fit
+from dlnbook.fitting import Epoch, History, Patience, Threshold, fit
 
 HERE = Path(__file__).resolve()
 PLACE = HERE.parent / "results" / "stopping.json"

@@ -343,7 +343,7 @@ def training(library: str, which: str) -> dict[str, Any]:
     M, rng = len(X), np.random.default_rng(0)
     if library == "dlnbook":
         from dlnbook.network import Network
-        from dlnbook.training import fit
+        from dlnbook.fitting import fit
 
         network = Network(widths, rng=rng, dtype=np.float32)
 
@@ -466,7 +466,7 @@ def clean(kernel: str, threads: int, task: str, *args: Any) -> Any:
 def sources() -> str:
     "A digest of the code that was measured."
     digest = hashlib.sha256()
-    for name in ("activation", "network", "training", "workspace"):
+    for name in ("activation", "fitting", "network", "training", "workspace"):
         path = Path(__file__).parent.parent / "dlnbook" / f"{name}.py"
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()

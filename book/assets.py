@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from book.head import icon_font
 from book.notebooks import ROOT
 
 # package, file or folder in it, place among the page's static files
@@ -20,6 +21,7 @@ FILES = [
     ("codemirror", "addon/edit/matchbrackets.js", "codemirror/addon/edit/matchbrackets.js"),
     ("codemirror", "addon/display/autorefresh.js", "codemirror/addon/display/autorefresh.js"),
     ("codemirror", "LICENSE", "codemirror/LICENSE"),
+    # with live Python only, or where a page shows a widget that is no explorable
     ("requirejs", "require.js", "widgets/require.js"),
     ("@jupyter-widgets/html-manager", "dist/embed-amd.js", "widgets/embed-amd.js"),
     # the icons of the players: the widgets ask for the same font in two places
@@ -29,7 +31,7 @@ FILES = [
 
 
 def gather(target: Path) -> None:
-    "Copy the files, and say which package is missing if one is."
+    "Copy the files, and say which package is missing if one is. The icons are cut out of the theme's font."
     shutil.rmtree(target, ignore_errors=True)
     for package, source, place in FILES:
         path, goal = ROOT / "node_modules" / package / source, target / place
@@ -37,3 +39,5 @@ def gather(target: Path) -> None:
             raise FileNotFoundError(f"{path.relative_to(ROOT)} is missing: run `make book`, which installs it with npm ci")
         (goal if place.endswith("/") else goal.parent).mkdir(parents=True, exist_ok=True)
         shutil.copytree(path, goal) if path.is_dir() else shutil.copy(path, goal)
+    (target / "icons").mkdir()
+    (target / "icons" / "solid.woff").write_bytes(icon_font())

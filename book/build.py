@@ -47,10 +47,10 @@ def main() -> int:
     began = time.perf_counter()
     fresh, last = BUILD / "html.new", BUILD / "html"
     shutil.rmtree(fresh, ignore_errors=True)
-    if status := render(fresh):
+    if status := render(fresh, megabytes=round(live.weight(have) / 1e6)):
         say("FAILED; the messages are above. The last good book, if there was one, is still in place.")
         return status
-    lite.place(fresh / "lite", live.assemble(fresh / "pyodide", have))
+    lite.place(fresh / "lite", live.assemble(fresh / "pyodide", have), fresh / "_sources" / "nbs")
     (fresh / ".nojekyll").touch()  # GitHub Pages would leave out folders whose names begin with an underscore
     swap(fresh, last)
     if not have.pyodide:
@@ -71,7 +71,7 @@ def export() -> None:
             os.utime(path, ns=(time_ns, time_ns))
 
 
-def render(out: Path) -> int:
+def render(out: Path, megabytes: int) -> int:
     "Run Jupyter Book's Sphinx on the sources; parsed pages and executed cells are kept from run to run."
     from jupyter_book.sphinx import build_sphinx
 
@@ -86,7 +86,7 @@ def render(out: Path) -> int:
         use_external_toc=True,
         path_config="_config.yml",
         noconfig=True,
-        confoverrides={"latex_individualpages": False},
+        confoverrides={"latex_individualpages": False, "dln_megabytes": megabytes},
         doctreedir=str(BUILD / "doctrees"),
         freshenv=not unchanged,
         warningiserror=True,

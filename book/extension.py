@@ -23,18 +23,18 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from book import notebooks
+from book import depth, head, notebooks, plain
 
 log = logging.getLogger(__name__)
 
 ASSETS = notebooks.ROOT / "_build" / "assets"
 STATIC = notebooks.ROOT / "book" / "static"
+LABEL = re.compile(r"(?<![`\w-])((?:eq|def)-[a-z0-9-]+)")
 FRAME_BUDGET = 600_000  # bytes of a page's precomputed frames, gzipped
 
 TAGS = {
     ("default_exp", None): "remove-cell",
     ("hide", None): "dln-hide",  # hidden by CSS, so that live code can still run the cell
-    ("echo", "false"): "dln-no-input",
     ("output", "false"): "remove-output",
     ("eval", "false"): "skip-execution",
     ("export", None): "dln-export",
@@ -76,6 +76,11 @@ def _prepared(raw: dict, module: str | None) -> list[dict]:
                 tags.append(TAGS[key])
     if cell.has("export"):
         raw["source"] = shorten_docstrings(source)
+    raw["dln"] = {
+        "fold": depth.facts_of(cell),
+        "idea": cell.has("idea"),
+        "wrong": cell.has("fold") and (bool(cell.checks) or cell.has("export") or cell.has("exports")),
+    }
     said = []
     if cell.exported and not cell.has("hide"):
         said.append(_markdown("dln-exported", " ".join(f"{module}.{name}" for name in cell.exported)))
@@ -124,7 +129,28 @@ def on_source_read(app: Sphinx, docname: str, source: list[str]) -> None:
         "source": f"# depends on {notebooks.digest(files, *settings)}",
     }
     prepare(raw)["cells"].insert(0, key)
+    # Kept beside the notebook: the execution cache minds metadata, and no cell runs differently for being folded.
+    app.env.temp_data["dln_cells"] = [cell.pop("dln", {}) for cell in raw["cells"]]
     source[0] = json.dumps(raw)
+
+
+# Cells: folded ones, and the one that holds the chapter's idea
+
+
+def arrange_cells(app: Sphinx, document: nodes.document) -> None:
+    "Fold the cells that are to be folded, name the chapter's idea, and complain of what cannot be."
+    facts = app.env.temp_data.get("dln_cells", [])
+    cells = [(node, facts[node["cell_index"]]) for node in document.findall(nodes.container) if node.get("nb_element") == "cell_code"]
+    ideas = [cell for cell, said in cells if said.get("idea")]
+    for cell in ideas[:1]:
+        cell["ids"].append("idea")
+    for cell in ideas[1:]:
+        log.warning("a chapter has one idea, and this is the second cell that is named so", location=cell)
+    for cell, said in cells:
+        if said.get("wrong"):
+            log.warning("a cell that is exported or checks an equation is never folded: move out what is too long", location=cell)
+        if said.get("fold"):
+            depth.fold(cell, said["fold"])
 
 
 # Marks at equations and checks
@@ -242,9 +268,21 @@ def index_exports(app: Sphinx) -> None:
 
 def link_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     "In a docstring of the reference: equations become links, and the cell that derives the function is named."
-    lines[:] = [re.sub(r"(?<![`\w-])((?:eq|def)-[a-z0-9-]+)", r":eq:`\1`", line) for line in lines]
+    lines[:] = [LABEL.sub(r":eq:`\1`", line) for line in lines]
     if name in app.dln_exported:
         lines += ["", ".. container:: dln-derived", "", f"   :ref:`Where the book derives it <{_anchor(name)}>`"]
+
+
+def number_equations(app: Sphinx, document: nodes.document, docname: str) -> None:
+    "In the docstrings of the exported cells: an equation is called by its number, not by its label."
+    known = app.env.get_domain("math").equations
+    for cell in document.findall(nodes.container):
+        if "tag_dln-export" in cell.get("classes", ()):
+            for code in cell.findall(nodes.literal_block):
+                text = code.astext()
+                said = LABEL.sub(lambda found: f"({plain.equation_number(app.env, found[1])})" if found[1] in known else found[1], text)
+                if said != text:
+                    code.children[:] = [nodes.Text(said)]
 
 
 # Everything from the book's own origin
@@ -269,39 +307,55 @@ def keep_own_scripts(app: Sphinx, pagename: str, templatename: str, context: dic
         return "THEBE_JS_URL" in body or "sphinx-thebe" in str(getattr(file, "filename", ""))
 
     context["script_files"] = [file for file in context.get("script_files", []) if not foreign(file)]
+    context["lighten"] = head.lighten  # for templates/layout.html
 
 
 # Live Python
 
+# While Python is live the bar stays in sight, so it has one line; the rest waits behind "More".
 LIVE = """<div class="dln-live" hidden>
 <div class="dln-live-buttons">
-<button type="button" class="dln-live-start">Live code</button>
+<button type="button" class="dln-live-start">Live code<span class="dln-live-loads">, loads {megabytes} MB</span></button>
 <span class="dln-live-controls">
-<button type="button" class="dln-live-all">Run all</button>
 <button type="button" class="dln-live-stop">Stop</button>
-<button type="button" class="dln-live-restart">Restart Python</button>
-<button type="button" class="dln-live-clear">Forget my changes</button>
+<button type="button" class="dln-live-restart">Restart</button>
 </span>
+<p class="dln-live-line" role="status"></p>
 <a class="dln-live-notebook" href="{notebook}">Open as notebook</a>
 </div>
 <progress aria-label="Progress of live Python"></progress>
-<p class="dln-live-line" role="status"></p>
-<div class="dln-live-help">
+<details class="dln-live-more"><summary>More</summary>
+<div class="dln-live-buttons">
+<button type="button" class="dln-live-all">Run all</button>
+<button type="button" class="dln-live-clear">Forget my changes</button>
+<a class="dln-live-notebook" href="{notebook}">Open as notebook</a>
+</div>
 <p>Change any cell. <kbd>Shift</kbd>+<kbd>Enter</kbd> runs it, and what it needs above it; <kbd>Esc</kbd> leaves the editor,
 then <kbd>Tab</kbd> goes on. Your changes are kept in this browser.</p>
 <p class="dln-live-sizes">Long experiments run at a smaller size here than on the page you read, so their numbers and curves differ.</p>
 <p class="dln-live-server">Python’s packages come from a public server, cdn.jsdelivr.net, not from this book.</p>
-</div>
+</details>
 </div>
 """
 
 
-def offer_live_code(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: Any) -> None:
-    "Put the bar with the button for live Python below a chapter's title."
+DEPTH = """<div class="dln-depth" role="group" aria-label="How much code the page shows">
+<button type="button" value="reading" aria-pressed="true">Reading</button>
+<button type="button" value="all" aria-pressed="false">All code</button>
+</div>
+"""
+
+
+def add_bars(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: Any) -> None:
+    "Put below a notebook's title the switch between the depths of reading, and the bar for live Python."
     path = Path(app.env.doc2path(pagename)) if doctree else Path()
-    if path.suffix == ".ipynb" and path.stem in {book.name for book in notebooks.chapters()}:
+    if path.suffix != ".ipynb":
+        return
+    bars = DEPTH if 'class="dln-fold"' in context["body"] else ""
+    if path.stem in {book.name for book in notebooks.live()}:
         notebook = context["pathto"]("lite/notebooks/index.html", 1) + f"?path={pagename}.ipynb"
-        context["body"] = context["body"].replace("</h1>", "</h1>\n" + LIVE.format(notebook=notebook), 1)
+        bars += LIVE.format(notebook=notebook, megabytes=app.config.dln_megabytes)
+    context["body"] = context["body"].replace("</h1>", "</h1>\n" + bars, 1)
 
 
 # Rules of the house
@@ -324,10 +378,8 @@ def refuse_heavy_pages(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.format != "html":
         return
     for page in sorted(Path(app.outdir).rglob("*.html")):
-        states = re.findall(
-            r'<script type="application/vnd.jupyter.widget-state\+json">(.*?)</script>', page.read_text("utf-8"), re.DOTALL
-        )
-        weight = len(gzip.compress("".join(states).encode()))
+        frames = re.findall(r'<script type="application/json" class="dln-frames">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+        weight = len(gzip.compress("".join(frames).encode()))
         if weight > FRAME_BUDGET:
             raise ExtensionError(
                 f"{page.relative_to(app.outdir)}: expected frames of at most {FRAME_BUDGET:,} bytes gzipped, "
@@ -339,19 +391,23 @@ def setup(app: Sphinx) -> dict[str, Any]:
     "Called by Sphinx."
     app.add_directive("dln-check", CheckNote)
     app.add_directive("dln-exported", ExportedNote)
+    app.add_config_value("dln_megabytes", 0, "html", [int])  # what live Python loads
     app.add_css_file("book.css")
-    # The theme's Font Awesome would replace the icons inside the widgets, and their Play button with them.
-    app.add_js_file(None, body="window.FontAwesomeConfig={observeMutations:false}", priority=10)
     app.add_js_file("book.js", loading_method="defer")
+    app.add_js_file("explorable.js", loading_method="defer")
+    app.add_js_file("depth.js", loading_method="defer")
     app.add_js_file("live/button.js", loading_method="defer")
     app.connect("config-inited", add_assets)
     app.connect("builder-inited", index_exports)
     app.connect("builder-inited", read_in_parallel)
     app.connect("source-read", on_source_read)
+    app.connect("doctree-read", arrange_cells)
     app.connect("doctree-read", mark_equations)
+    app.connect("doctree-resolved", number_equations)
     app.connect("doctree-read", refuse_wordless_pictures)
     app.connect("autodoc-process-docstring", link_docstring, priority=400)  # before napoleon
     app.connect("html-page-context", keep_own_scripts, priority=900)
-    app.connect("html-page-context", offer_live_code)
+    app.connect("html-page-context", add_bars)
+    app.connect("build-finished", plain.write_plain)
     app.connect("build-finished", refuse_heavy_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

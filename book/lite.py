@@ -63,12 +63,12 @@ def _name_icon(page: Path) -> None:
     page.write_text(page.read_text(encoding="utf-8").replace("</head>", icon + "</head>", 1), encoding="utf-8")
 
 
-def place(target: Path, manifest: dict[str, Any]) -> None:
-    "Put JupyterLite and the notebooks into a folder beside pyodide/."
+def place(target: Path, manifest: dict[str, Any], plain: Path) -> None:
+    "Put JupyterLite and the notebooks, which are in the folder `plain`, into a folder beside pyodide/."
     place_tree(program(), target)
     _configure(target / "jupyter-lite.json", manifest)
     _list(target, "", [_entry(name, name, "directory", None) for name in ("nbs", "benchmarks")])
-    _list(target, "nbs", [_copy(book.path, target) for book in read_all()])
+    _list(target, "nbs", [_copy(book.path, plain / book.path.name, target) for book in read_all() if (plain / book.path.name).exists()])
     _list(target, "benchmarks", [_entry("results", "benchmarks/results", "directory", None)])
     _list(target, "benchmarks/results", [_copy_result(path, target) for path in KEPT])
 
@@ -88,9 +88,9 @@ def _configure(path: Path, manifest: dict[str, Any]) -> None:
     path.write_text(json.dumps(settings), encoding="utf-8")
 
 
-def _copy(path: Path, target: Path) -> dict[str, Any]:
+def _copy(path: Path, plain: Path, target: Path) -> dict[str, Any]:
     "Copy a notebook, with the kernel that is there, or a dialog would ask for one; return its entry in the list of files."
-    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook = json.loads(plain.read_text(encoding="utf-8"))
     notebook["metadata"]["kernelspec"] = {"name": "python", "display_name": "Python (Pyodide)", "language": "python"}
     goal = target / "files" / "nbs" / path.name
     goal.parent.mkdir(parents=True, exist_ok=True)

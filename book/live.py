@@ -195,6 +195,13 @@ def shipped(have: Supply) -> dict[str, dict[str, Any]]:
     return {name: packages[name] | {"depends": NEEDS.get(name, packages[name]["depends"])} for name in names}
 
 
+def weight(have: Supply) -> int:
+    "How many bytes a page loads when its Python starts, as far as they come from this site."
+    packages = shipped(have)
+    files = [NPM / name for name in CORE] + [source(packages[name], have) for name in closure(PAGE, packages)]
+    return sum(path.stat().st_size for path in files if path)
+
+
 def source(entry: dict[str, Any], have: Supply) -> Path | None:
     "Where the file of an entry is on this machine, if it is."
     own = [path for path in (*have.wheels, own_wheel()) if path.name == Path(entry["file_name"]).name]

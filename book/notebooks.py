@@ -85,7 +85,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Notebook:
-    "A chapter or a workshop."
+    "A chapter, an engine room or a workshop."
 
     path: Path
     cells: list[Cell] = field(repr=False)
@@ -154,8 +154,18 @@ def read_all() -> list[Notebook]:
 
 
 def chapters() -> list[Notebook]:
-    "The numbered chapters: the workshop's names begin with a word."
+    "The numbered chapters."
     return [book for book in read_all() if book.name[0].isdigit()]
+
+
+def rooms() -> list[Notebook]:
+    "The chapters' engine rooms: lib_NN stands on chapter NN."
+    return [book for book in read_all() if re.match(r"lib_\d", book.name)]
+
+
+def live() -> list[Notebook]:
+    "What comes alive in the browser: the chapters and their engine rooms, not the workshop."
+    return [*chapters(), *rooms()]
 
 
 def imported_modules(code: str) -> set[str]:

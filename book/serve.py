@@ -1,13 +1,27 @@
-"Serve the built book on localhost, with the MIME types that browsers insist on: `python -m book.serve [port]`."
+"Serve the built book on localhost, compressed, with the MIME types that browsers insist on: `python -m book.serve [port]`."
 
 from __future__ import annotations
 
 import functools
+import gzip
+import io
+import os
 import sys
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from book.notebooks import ROOT
+
+
+COMPRESSED = {".html", ".js", ".mjs", ".css", ".json", ".svg", ".ipynb", ".txt", ".xml"}
+
+
+@functools.lru_cache(maxsize=256)
+def _gzipped(path: str, changed: int) -> bytes:
+    "A file, compressed; a file that has changed since is another one."
+    return gzip.compress(Path(path).read_bytes(), compresslevel=6, mtime=0)
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -33,6 +47,25 @@ class Handler(SimpleHTTPRequestHandler):
             self.send_header("Cross-Origin-Opener-Policy", "same-origin")
             self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         super().end_headers()
+
+    def send_head(self) -> BinaryIO | None:
+        "Send the headers, and return what is to follow them: text compressed, for a browser that takes it."
+        path = Path(self.translate_path(self.path))
+        if path.is_dir() and self.path.split("?")[0].endswith("/"):
+            path /= "index.html"
+        wanted = "gzip" in self.headers.get("Accept-Encoding", "") and "If-Modified-Since" not in self.headers
+        if not (wanted and path.suffix in COMPRESSED and path.is_file()):
+            return super().send_head()
+        state = path.stat()
+        body = _gzipped(os.fspath(path), state.st_mtime_ns)
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", self.guess_type(os.fspath(path)))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Last-Modified", self.date_time_string(state.st_mtime))
+        self.send_header("Vary", "Accept-Encoding")
+        self.end_headers()
+        return io.BytesIO(body)
 
     def log_message(self, *_: object) -> None:
         "Keep quiet."

@@ -34,7 +34,7 @@ class Part(NamedTuple):
 PYTHON = {
     "Sphinx": ("basic.css", "doctools.js", "documentation_options.js", "searchtools.js", "language_data.js", "sphinx_highlight.js", "file.png", "minus.png", "plus.png"),
     "Pygments": ("pygments.css",),
-    "pydata-sphinx-theme": ("scripts/bootstrap.js*", "scripts/fontawesome.js*", "scripts/pydata-sphinx-theme.js*", "styles/pydata-sphinx-theme.css*", "styles/theme.css", "vendor/fontawesome/*", "webpack-macros.html"),
+    "pydata-sphinx-theme": ("scripts/bootstrap.js*", "scripts/fontawesome.js*", "scripts/pydata-sphinx-theme.js*", "styles/pydata-sphinx-theme.css*", "styles/theme.css", "vendor/fontawesome/*", "icons/*", "webpack-macros.html"),
     "sphinx-book-theme": ("scripts/sphinx-book-theme.js*", "styles/sphinx-book-theme.css*", "images/*", "locales/*", "sbt-webpack-macros.html"),
     "sphinx-copybutton": ("copybutton*", "copy-button.svg", "check-solid.svg", "clipboard.min.js"),
     "sphinx-design": ("sphinx-design.min.css", "design-tabs.js"),

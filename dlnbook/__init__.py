@@ -17,7 +17,7 @@ _ROOMS = {
     "numeric": ("complex_step", "check_gradient"),
     "flow": ("Node", "gradient"),
     "network": ("Network", "load"),
-    "training": ("fit",),
+    "fitting": ("fit",),
 }
 _MODULE_OF = {name: module for module, names in _ROOMS.items() for name in names}
 

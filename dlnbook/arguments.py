@@ -18,9 +18,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
-__all__ = ['count', 'number', 'positive', 'array', 'unread', 'integers', 'distribution', 'targets', 'arrays', 'layers', 'each',
-           'per_layer', 'generator', 'function', 'path', 'text', 'precision', 'one_of', 'having', 'instance', 'either',
-           'optional', 'accepts', 'bare', 'real']
+__all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'integers', 'distribution', 'targets', 'arrays',
+           'layers', 'each', 'per_layer', 'generator', 'function', 'path', 'text', 'precision', 'flag', 'one_of',
+           'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -381,7 +381,23 @@ class _Unread(_Array):
         return array
 
 
-unread = _Unread
+class _InPlace(_Array):
+    "An array of floating-point numbers that a function changes; what is in it may be anything."
+
+    def __init__(self, *shapes: str) -> None:
+        super().__init__(*shapes, real=True)
+
+    def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
+        "Refuse what can't be changed in place."
+        if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"{name}: expected an array of floating-point numbers, got {value!r}")
+        if not value.flags.writeable:
+            raise ValueError(f"{name}: expected an array that can be changed, got a read-only one")
+        self._measure(value, name, bound)
+        return value
+
+
+unread, in_place = _Unread, _InPlace
 
 # %% ../nbs/tools_arguments.ipynb #7614e246
 class _Integers(_Array):
@@ -604,6 +620,17 @@ class _Function(_Kind):
         return value
 
 
+@dataclass(frozen=True)
+class _Flag(_Kind):
+    "True or False."
+
+    def check(self, value: Any, name: str, bound: dict) -> bool:
+        "Refuse what is neither, 0 and 1 included."
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name}: expected True or False, got {value!r}")
+        return bool(value)
+
+
 @dataclass(frozen=True, init=False)
 class _OneOf:
     "One of some words."
@@ -740,5 +767,5 @@ class _Optional(_Kind):
         return None if value is None else self.kind.check(value, name, bound)
 
 
-generator, function, path, text, precision = _Generator(), _Function(), _Path(), _Text(), _Precision()
+generator, function, path, text, precision, flag = _Generator(), _Function(), _Path(), _Text(), _Precision(), _Flag()
 one_of, having, instance, either, optional = _OneOf, _Having, _Instance, _Either, _Optional

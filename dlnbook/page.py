@@ -3,10 +3,12 @@
 # %% ../nbs/tools_page.ipynb #a8f1fa92
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Any, TypeVar
 
 from .doors import check_function
@@ -14,7 +16,7 @@ from .doors import check_function
 _T = TypeVar("_T")
 
 # %% auto #0
-__all__ = ['setting', 'sized', 'glue', 'progress', 'Slider', 'slider', 'frame_html', 'explore']
+__all__ = ['setting', 'sized', 'glue', 'progress', 'Slider', 'slider', 'frame_html', 'explore', 'Still']
 
 # %% ../nbs/tools_page.ipynb #6214d2f5
 _SETTINGS = {"DLNBOOK_SIZE": ("book", "full", "live"), "DLNBOOK_EXPLORE": ("callback", "frames", "probe")}
@@ -266,8 +268,8 @@ def explore(draw: Callable[..., Any], **sliders: Any) -> Any:
 
     Returns
     -------
-    ipywidgets.VBox or None
-        The explorable, for the notebook to display; None under the tests.
+    ipywidgets.VBox, Still or None
+        The explorable, for the notebook to display: live, or a `Still` in the book's build; None under the tests.
 
     Raises
     ------
@@ -294,9 +296,80 @@ def explore(draw: Callable[..., Any], **sliders: Any) -> Any:
         for end in (0, -1):
             frame_html(draw, {name: each.values[end] for name, each in made.items()})
         return None
-    return (_precomputed if mode == "frames" else _answering)(draw, made)
+    return (_drawn if mode == "frames" else _answering)(draw, made)
 
-# %% ../nbs/tools_page.ipynb #4b018d2f
+# %% ../nbs/tools_page.ipynb #58139ce5
+@dataclass(frozen=True)
+class Still:
+    """An explorable whose frames are drawn, for a page without Python.
+
+    Parameters
+    ----------
+    sliders : dict from name to Slider
+        In the order of the nesting.
+    frames : list
+        The HTML of each frame; for two sliders a list of such lists.
+
+    Examples
+    --------
+    >>> Still({"n": slider([1, 2], start=2)}, ["one", "two"]).first
+    'two'
+    """
+
+    sliders: dict[str, Slider]
+    frames: list
+
+    @property
+    def labels(self) -> list[str]:
+        "What stands beside each slider."
+        return [each.label or name for name, each in self.sliders.items()]
+
+    @property
+    def first(self) -> str:
+        "The frame that one starts with."
+        frame: Any = self.frames
+        for each in self.sliders.values():
+            frame = frame[each.start]
+        return frame
+
+    def __repr__(self) -> str:
+        return f"Explorable: {', '.join(self.labels)}"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(_row(label, each.texts(), each.start) for label, each in zip(self.labels, self.sliders.values()))
+        values = ", ".join(f"{label} = {each.texts()[each.start]}" for label, each in zip(self.labels, self.sliders.values()))
+        data = {"texts": [each.texts() for each in self.sliders.values()], "labels": self.labels, "frames": self.frames}
+        written = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")  # no tag in it ends the script
+        return (
+            f'<div class="dln-explorable dln-still" role="group" aria-label="Explore: {escape(", ".join(self.labels))}">'
+            f'<div class="dln-rows">{rows}</div><div class="dln-frame">{self.first}</div>'
+            f'<p class="dln-shown">Shown for {escape(values)}.</p>'
+            f'<script type="application/json" class="dln-frames">{written}</script></div>'
+        )
+
+
+def _row(label: str, texts: list[str], start: int) -> str:
+    "The controls of one slider, asleep until the page's script wakes them. Two values need no player."
+    play = f'<button type="button" class="dln-play" aria-label="Play {escape(label)}" disabled></button>' if len(texts) > 2 else "<span></span>"
+    return (
+        f'<div class="dln-row">{play}<label><span class="dln-label">{escape(label)}</span>'
+        f'<input type="range" min="0" max="{len(texts) - 1}" value="{start}" aria-valuetext="{escape(texts[start])}" '
+        f'autocomplete="off" disabled></label><output style="min-width: {max(map(len, texts))}ch">{escape(texts[start])}</output></div>'
+    )
+
+
+def _drawn(draw: Callable[..., Any], sliders: dict[str, Slider]) -> Still:
+    "The explorable with every frame drawn."
+
+    def frames(fixed: dict[str, Any], names: list[str]) -> Any:
+        if not names:
+            return frame_html(draw, fixed)
+        name, *rest = names
+        return [frames(fixed | {name: value}, rest) for value in sliders[name].values]
+
+    return Still(sliders, frames({}, list(sliders)))
+
+# %% ../nbs/tools_page.ipynb #f8c77116
 def _controls(name: str, each: Slider) -> tuple[Any, Any]:
     "A selection slider and its row of controls, a player beside it."
     import ipywidgets as widgets
@@ -314,26 +387,6 @@ def _controls(name: str, each: Slider) -> tuple[Any, Any]:
     widgets.jslink((player, "value"), (chooser, "index"))
     return chooser, widgets.HBox([player, chooser])
 
-# %% ../nbs/tools_page.ipynb #ee7e19b4
-def _precomputed(draw: Callable[..., Any], sliders: dict[str, Slider]) -> Any:
-    "The explorable with every frame drawn, stacked, and linked in the page."
-    import ipywidgets as widgets
-
-    layout, style = widgets.Layout(margin="0"), widgets.HTML().style  # shared: for each frame anew they weigh 1 kB
-
-    def stack(fixed: dict[str, Any], names: Sequence[str], choosers: dict[str, Any]) -> Any:
-        if not names:
-            return widgets.HTML(frame_html(draw, fixed), layout=layout, style=style)
-        name, *rest = names
-        children = [stack(fixed | {name: value}, rest, choosers) for value in sliders[name].values]
-        made = widgets.Stack(children, selected_index=sliders[name].start, layout={"width": "100%"})
-        widgets.jslink((choosers[name], "index"), (made, "selected_index"))
-        return made
-
-    controls = {name: _controls(name, each) for name, each in sliders.items()}
-    choosers = {name: chooser for name, (chooser, _) in controls.items()}
-    return _assembled([row for _, row in controls.values()], stack({}, list(sliders), choosers))
-
 
 def _answering(draw: Callable[..., Any], sliders: dict[str, Slider]) -> Any:
     "The explorable that calls `draw` on every change."
@@ -348,13 +401,6 @@ def _answering(draw: Callable[..., Any], sliders: dict[str, Slider]) -> Any:
     for chooser, _ in controls.values():
         chooser.observe(redraw, "index")
     redraw()
-    return _assembled([row for _, row in controls.values()], shown)
-
-
-def _assembled(rows: list, shown: Any) -> Any:
-    "Controls above, picture below."
-    import ipywidgets as widgets
-
-    box = widgets.VBox([*rows, shown])
+    box = widgets.VBox([*(row for _, row in controls.values()), shown])
     box.add_class("dln-explorable")
     return box

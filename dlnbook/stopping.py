@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .doors import check_array, check_count, check_function, check_number
-from .training import History
+from .fitting import History
 
 _StopRule = Callable[[History], str | None]
 
@@ -70,7 +70,7 @@ def stopped_at(rule: _StopRule | Sequence[_StopRule], history: History) -> int |
 
     Examples
     --------
-    >>> from dlnbook.training import Epoch, Patience
+    >>> from dlnbook.fitting import Epoch, Patience
     >>> losses = enumerate([0.9, 0.6, 0.7, 0.5, 0.55, 0.52, 0.58, 0.4], 1)
     >>> history = History([Epoch(e, 0.1, loss, 0.5) for e, loss in losses])
     >>> [stopped_at(Patience(p), history) for p in (1, 3, 4)]
@@ -168,7 +168,7 @@ def regret(
 
     Examples
     --------
-    >>> from dlnbook.training import Epoch, Patience
+    >>> from dlnbook.fitting import Epoch, Patience
     >>> losses = enumerate([0.9, 0.6, 0.7, 0.5], 1)
     >>> history = History([Epoch(e, 0.1, loss, 0.5) for e, loss in losses])
     >>> found = regret(Patience(1), history, [0.875, 0.75, 0.625, 0.5])
@@ -213,7 +213,7 @@ class GeneralizationLoss:
 
     Examples
     --------
-    >>> from dlnbook.training import Epoch
+    >>> from dlnbook.fitting import Epoch
     >>> losses = enumerate([0.8, 0.5, 0.6], 1)
     >>> history = History([Epoch(e, 0.1, loss, 0.5) for e, loss in losses])
     >>> GeneralizationLoss(25)(history)
@@ -254,7 +254,7 @@ class ProgressQuotient:
 
     Examples
     --------
-    >>> from dlnbook.training import Epoch
+    >>> from dlnbook.fitting import Epoch
     >>> losses = [(0.5, 0.8), (0.4, 0.5), (0.4, 0.5), (0.4, 0.6)]
     >>> rows = enumerate(losses, 1)
     >>> history = History([Epoch(e, 0.1, way, 0.5, loss, 0.5) for e, (way, loss) in rows])
@@ -304,7 +304,7 @@ class Rising:
 
     Examples
     --------
-    >>> from dlnbook.training import Epoch
+    >>> from dlnbook.fitting import Epoch
     >>> losses = enumerate([0.8, 0.5, 0.6, 0.6, 0.7, 0.8], 1)
     >>> history = History([Epoch(e, 0.1, loss, 0.5) for e, loss in losses])
     >>> Rising(2, strip=2)(history)
@@ -351,7 +351,7 @@ class RelativePatience:
 
     Examples
     --------
-    >>> from dlnbook.training import Epoch
+    >>> from dlnbook.fitting import Epoch
     >>> losses = enumerate([0.7, 0.6, 0.4, 0.5, 0.6, 0.5], 1)
     >>> history = History([Epoch(e, 0.1, loss, 0.5) for e, loss in losses])
     >>> RelativePatience(1.5)(history)

@@ -3,748 +3,284 @@
 # %% ../nbs/10_training.ipynb #448818b6
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import math
-import os
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .descent import Diverged, batches
-from dlnbook.doors import (
-    check_array, check_count, check_function, check_generator, check_integers,
-    check_number
+from dlnbook.arguments import (
+    accepts, count, either, function, generator, instance, number, optional, positive,
+    real, targets
 )
-from .files import load_arrays, save_arrays
-from .loss import cross_entropy
-from .network import Network, as_targets
+from .descent import batches
+from .network import Network
 from .workspace import Workspace
 
-if TYPE_CHECKING:
-    from dlnbook.figures import Picture
-
-    _StopRule = Callable[["History"], str | None]
-
 # %% auto #0
-__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'fit', 'confusion_matrix']
+__all__ = ['one_epoch', 'evaluate', 'best_epoch', 'out_of_patience', 'train', 'confusion_matrix']
 
 # %% ../nbs/10_training.ipynb #d18e4139
-def _one_epoch(step, X, T, batch_size, rng, eta, done, tick=None):
-    "One round through the shuffled samples: the mean loss on the way, the last η."
-    seen, rate = 0.0, eta
-    for number, rows in enumerate(batches(len(X), batch_size, rng)):
-        if callable(eta):
-            clock = done + number * batch_size / len(X)
-            rate = check_number(eta(clock), "eta", positive=True)
-        loss = step(X, T, rows, rate)
-        if not math.isfinite(loss):
-            raise _NotFinite(number + 1, rate)
-        seen += len(rows) * loss
-        if tick and number % 64 == 63:
-            tick(64)
-    return seen / len(X), rate
+@accepts(
+    step=function, samples=count, batch_size=count, eta=either(function, positive),
+    rng=generator, done=count(least=0),
+)  # fmt: skip
+def one_epoch(
+    step: Callable[[NDArray, float], float],
+    samples: int,
+    batch_size: int,
+    eta: float | Callable[[float], float],
+    rng: np.random.Generator | int | None,
+    done: int = 0,
+) -> float:
+    """One round through the shuffled samples.
 
+    Parameters
+    ----------
+    step : callable
+        ``step(rows, eta)`` moves the parameters by the samples of these row numbers,
+        an array of shape (B,), and returns their mean loss before the step.
+    samples : int
+        The number of samples M, at least 1.
+    batch_size : int
+        The batch size B, at least 1.
+    eta : float or callable
+        The learning rate η, a positive finite number; or a schedule, asked before each
+        step as ``eta(epochs_done)``.
+    rng : numpy.random.Generator, seed or None
+        Shuffles.
+    done : int
+        The number of epochs that have gone by.
 
-class _NotFinite(ArithmeticError):
-    "The batch of this number had a loss that was infinite or NaN, at this η."
+    Returns
+    -------
+    float
+        The mean loss of all samples, each when its turn came.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as said.
+
+    Notes
+    -----
+    eq-training-seen and eq-training-clock.
+
+    Examples
+    --------
+    >>> losses = iter([1.0, 1.0, 4.0])
+    >>> one_epoch(lambda rows, eta: next(losses), 10, 4, 0.1, rng=0)
+    1.6
+    """
+    seen = 0.0
+    for i, rows in enumerate(batches(samples, batch_size, rng)):
+        rate = eta(done + i * batch_size / samples) if callable(eta) else eta
+        seen += len(rows) * step(rows, rate)
+    return seen / samples
 
 # %% ../nbs/10_training.ipynb #f3867bf7
-def _alone(network):
-    "How many rows a single thread evaluates."
-    widths = network.widths
-    return 2**18 // max(map(math.prod, zip(widths, widths[1:])))
-
-
-def _scores(network, X):
-    "The logits of finite rows: if anything else is not finite, training diverged."
-    try:
-        return network.scores(X)  # (m, K)
-    except ValueError as error:
-        raise _NotFinite() from error
-
-
-def _evaluate(network, X, T, at_once):
-    "Mean loss and accuracy on X and T, so many rows at a time."
-    loss, right = 0.0, 0
-    for start in range(0, len(X), at_once):
-        rows = slice(start, start + at_once)
-        A = _scores(network, X[rows])  # (m, K)
-        t = as_targets(T[rows], A.shape[1], A.dtype)  # (m, K)
-        loss += float(cross_entropy(A, t).sum(dtype=np.float64))
-        right += int((A.argmax(axis=1) == t.argmax(axis=1)).sum())
-    return loss / len(X), right / len(X)
-
-# %% ../nbs/10_training.ipynb #8e13d75b
-def _sample(T):
-    "The numbers of some samples, the same in each run, and their labels."
-    few = min(len(T), max(250, min(1000, len(T) // 5)))
-    rng = np.random.default_rng(0)
-    which = np.sort(rng.choice(len(T), few, replace=False))  # (few,)
-    return which, T[which] if T.ndim == 1 else T[which].argmax(axis=1)
-
-
-def _accuracy(network, X, sample, at_once):
-    "The share of a sample that the network gets right."
-    right, (which, labels) = 0, sample
-    for start in range(0, len(which), at_once):
-        rows = slice(start, start + at_once)
-        called = _scores(network, X[which[rows]]).argmax(axis=1)  # (m,)
-        right += int((called == labels[rows]).sum())
-    return right / len(which)
-
-# %% ../nbs/10_training.ipynb #7de69dd6
-@dataclass(frozen=True)
-class Epoch:
-    """What was measured in one epoch.
+@accepts(measure=function, samples=count, at_once=count)
+def evaluate(
+    measure: Callable[[slice], Any], samples: int, at_once: int = 64
+) -> Any:
+    """The mean over many samples, a piece at a time.
 
     Parameters
     ----------
-    number : int
-        Of the epoch, from 1.
-    eta : float
-        The learning rate of its last step.
-    loss : float
-        Mean of the batches' losses on the way, each before its step: eq-training-seen.
-        With a penalty or noise, they are included.
-    accuracy : float
-        After the last step, on a fixed part of the training samples: a fifth of them,
-        but 250 to 1000 where there are as many.
-    validation_loss, validation_accuracy : float or None
-        After the last step, on the validation samples if there are any.
-    seconds : float
-        What it took. Not compared: two epochs are equal if all else is.
+    measure : callable
+        ``measure(rows)`` returns the mean over the samples of a slice: a number, or an
+        array of several.
+    samples : int
+        The number of samples V, at least 1.
+    at_once : int
+        How many make a piece, at least 1. The last piece may be smaller.
+
+    Returns
+    -------
+    float or ndarray
+        The mean over all samples, as `measure` gives it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as said.
+
+    Notes
+    -----
+    eq-training-pieces.
 
     Examples
     --------
-    >>> Epoch(1, 0.1, 0.5, 0.9) == Epoch(1, 0.1, 0.5, 0.9, seconds=3.0)
-    True
+    >>> x = np.arange(10.0)
+    >>> float(evaluate(lambda rows: x[rows].mean(), 10, at_once=4))
+    4.5
     """
-
-    number: int
-    eta: float
-    loss: float
-    accuracy: float
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
-    seconds: float = field(default=0.0, compare=False)
+    total = 0.0
+    for start in range(0, samples, at_once):
+        rows = slice(start, min(start + at_once, samples))
+        total += (rows.stop - rows.start) * measure(rows)
+    return total / samples
 
 # %% ../nbs/10_training.ipynb #84ef3491
-def _column(name):
-    "A property: one number of each epoch, where it was measured."
-
-    def read(self) -> list[float]:
-        column = [getattr(epoch, name) for epoch in self.epochs]
-        return [number for number in column if number is not None]
-
-    return property(read, doc=f"`{name}` of each epoch; empty if never measured.")
-
-
-@dataclass
-class History:
-    """The epochs of a training, and why it ended.
+@accepts(losses=real("E"))
+def best_epoch(losses: ArrayLike) -> int:
+    """The epoch with the least loss so far.
 
     Parameters
     ----------
-    epochs : list of Epoch
-        What was measured, epoch by epoch.
-    reason : str
-        Why the training ended.
-    best_parameters : ndarray or None, shape (P,)
-        With validation data, the parameters after the best epoch.
+    losses : array_like of real numbers, shape (E,)
+        The losses of epochs 1, 2, …, E.
 
-    Attributes
-    ----------
-    loss, accuracy, validation_loss, validation_accuracy, eta, seconds : list of float
-        A column of the epochs; empty where nothing was measured.
-    judged : list of float
-        The validation losses, or the losses on the way where there are none.
-    best_epoch : int
-        The number of the epoch with the least of these, the first of equals;
-        0 before the first epoch. See eq-training-best.
-
-    Notes
-    -----
-    Two histories are equal if their epochs and reasons are. Time does not count.
-
-    Examples
-    --------
-    >>> history = History([Epoch(1, 0.1, 0.7, 0.6), Epoch(2, 0.1, 0.4, 0.9)])
-    >>> history.loss, history.best_epoch, len(history)
-    ([0.7, 0.4], 2, 2)
-    """
-
-    epochs: list[Epoch] = field(default_factory=list)
-    reason: str = ""
-    best_parameters: NDArray | None = field(default=None, compare=False, repr=False)
-
-    loss = _column("loss")
-    accuracy = _column("accuracy")
-    validation_loss = _column("validation_loss")
-    validation_accuracy = _column("validation_accuracy")
-    eta = _column("eta")
-    seconds = _column("seconds")
-
-    def __len__(self) -> int:
-        return len(self.epochs)
-
-    @property
-    def judged(self) -> list[float]:
-        "The losses by which epochs are compared."
-        return self.validation_loss or self.loss
-
-    @property
-    def best_epoch(self) -> int:
-        "The number of the epoch with the least loss."
-        return 1 + int(np.argmin(self.judged)) if self.epochs else 0
-
-    def plot(self) -> Picture:
-        "Draw the losses and accuracies over the epochs; a notebook shows the picture."
-        return _curves(self)
-
-# %% ../nbs/10_training.ipynb #81475f4e
-def _curves(history):
-    "The picture of a history."
-    from dlnbook.figures import figure, palette
-
-    if not history.epochs:
-        raise ValueError("history: expected at least one epoch, got none")
-    looks = {
-        "": ("training", "-", palette.blue),
-        "validation_": ("validation", "--", palette.orange),
-    }
-    numbers, marker = range(1, len(history) + 1), "o" if len(history) < 3 else ""
-
-    @figure(width=4.8, height=3.6, rows=2, sharex=True)
-    def draw(axes):
-        for ax, name in zip(axes, ("loss", "accuracy")):
-            for kind, (label, dash, color) in looks.items():
-                if column := getattr(history, kind + name):
-                    look = dict(color=color, marker=marker, label=label)
-                    ax.plot(numbers, column, dash, **look)
-            ax.axvline(history.best_epoch, color=palette.gray, linestyle=":")
-            ax.set_ylabel(name)
-        axes[0].legend()
-        losses = history.loss + history.validation_loss
-        if 0 < 20 * min(losses) < max(losses):
-            axes[0].set_yscale("log")
-        axes[1].set_xlabel("epoch")
-        axes[1].xaxis.get_major_locator().set_params(integer=True)
-        last = history.epochs[-1]
-        return (
-            f"Loss and accuracy over {len(history)} epochs. In the last one the loss "
-            f"on the way was {last.loss:.3g}, the training accuracy {last.accuracy:.1%}. "
-            f"A dotted line marks the best epoch, {history.best_epoch}."
-        )
-
-    return draw()
-
-# %% ../nbs/10_training.ipynb #0d32d0fc
-@dataclass(frozen=True)
-class Threshold:
-    """Stop when the loss has dropped below a threshold.
-
-    Parameters
-    ----------
-    loss : float
-        The threshold, positive and finite. It is compared with the validation loss, or
-        with the loss on the way where there are no validation data.
+    Returns
+    -------
+    int
+        The number of the epoch, counted from 1; of equals the first.
 
     Raises
     ------
     TypeError, ValueError
-        If `loss` is no positive finite number.
+        If there are no losses, or they are no finite real numbers.
+
+    Notes
+    -----
+    eq-training-best.
 
     Examples
     --------
-    >>> rule = Threshold(0.5)
-    >>> rule(History([Epoch(1, 0.1, 0.7, 0.6)]))
-    >>> rule(History([Epoch(1, 0.1, 0.4, 0.9)]))
-    'loss 0.4 below 0.5'
+    >>> best_epoch([0.9, 0.6, 0.7, 0.6])
+    2
     """
+    return 1 + int(np.argmin(losses))
 
-    loss: float
 
-    def __post_init__(self) -> None:
-        check_number(self.loss, "loss", positive=True)
-
-    def __call__(self, history: History) -> str | None:
-        loss = history.judged[-1]
-        return f"loss {loss:.4g} below {self.loss:g}" if loss < self.loss else None
-
-# %% ../nbs/10_training.ipynb #199c5a81
-@dataclass(frozen=True)
-class Patience:
-    """Stop when the best epoch lies a number of epochs back.
+@accepts(losses=real("E"), patience=count)
+def out_of_patience(losses: Sequence[float], patience: int) -> bool:
+    """Whether the best epoch lies a number of epochs back.
 
     Parameters
     ----------
-    epochs : int
+    losses : array_like of real numbers, shape (E,)
+        The losses of epochs 1, 2, …, E.
+    patience : int
         The number p of epochs, at least 1.
 
+    Returns
+    -------
+    bool
+
     Raises
     ------
     TypeError, ValueError
-        If `epochs` is no integer of at least 1.
+        If an argument is not as said.
 
     Notes
     -----
-    eq-training-patience. Compared are the validation losses, or the losses on the way
-    where there are no validation data. L. Prechelt (1998) compares rules of this kind.
+    eq-training-patience.
 
     Examples
     --------
-    >>> losses = enumerate([0.7, 0.4, 0.5, 0.6], 1)
-    >>> history = History([Epoch(e, 0.1, loss, 0.5) for e, loss in losses])
-    >>> Patience(3)(history)
-    >>> Patience(2)(history)
-    'no epoch better than 2 in 2 more'
+    >>> out_of_patience([0.9, 0.6, 0.7], 1), out_of_patience([0.9, 0.6, 0.7], 2)
+    (True, False)
     """
-
-    epochs: int
-
-    def __post_init__(self) -> None:
-        check_count(self.epochs, "epochs")
-
-    def __call__(self, history: History) -> str | None:
-        if len(history) - history.best_epoch < self.epochs:
-            return None
-        return f"no epoch better than {history.best_epoch} in {self.epochs} more"
-
-# %% ../nbs/10_training.ipynb #1ad1ef18
-class TrainingDiverged(Diverged):
-    """A training has left the finite numbers.
-
-    Parameters
-    ----------
-    parameters : list of ndarray
-        One array, the network's parameters after the last finite epoch.
-    epoch : int
-        The number of that epoch; 0 stands for the start.
-    eta : float
-        The learning rate at the failure.
-    batch : int
-        The number of the batch, from 1, in the epoch that failed.
-    history : History
-        The epochs before.
-
-    Attributes
-    ----------
-    parameters, epoch, eta, batch, history
-        As above.
-
-    Examples
-    --------
-    >>> raise TrainingDiverged([np.zeros(2)], 3, 0.5, 17, History())
-    Traceback (most recent call last):
-    ...
-    dlnbook.training.TrainingDiverged: not finite in epoch 4, batch 17 (eta=0.5);
-    the network is as it was after epoch 3
-    """
-
-    def __init__(
-        self,
-        parameters: list[NDArray],
-        epoch: int,
-        eta: float,
-        batch: int,
-        history: History,
-    ) -> None:
-        super().__init__(parameters, epoch, eta)
-        self.args = (parameters, epoch, eta, batch, history)
-        self.batch, self.history = batch, history
-
-    def __str__(self) -> str:
-        where = f"in epoch {self.epoch + 1}, batch {self.batch} (eta={self.eta:g})"
-        last = f"after epoch {self.epoch}" if self.epoch else "at the start"
-        return f"not finite {where}; the network is as it was {last}"
-
-# %% ../nbs/10_training.ipynb #865b8497
-_KIND, _VERSION = "dlnbook checkpoint", 1
-
-
-def _plain(value):
-    "Arrays and NumPy's numbers as JSON has them."
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-
-
-def _called(each):
-    "What an object of the caller's is called, the same in every process."
-    text = repr(each)
-    if " at 0x" not in text:
-        return text
-    return getattr(each, "__qualname__", type(each).__qualname__)
-
-
-def _fingerprint(X, T):
-    "A digest of how many samples there are, and of a hundred of them."
-    rows = np.linspace(0, len(X) - 1, min(len(X), 100)).astype(int)
-    found = hashlib.sha256(str(len(X)).encode())
-    for array in (X, T):
-        found.update(np.ascontiguousarray(array[rows], np.float64))
-    return found.hexdigest()[:16]
-
-# %% ../nbs/10_training.ipynb #49d084b4
-def _save(path, settings, network, state, rng, history):
-    "Write down all that the next epoch depends on."
-    arrays = {"parameters": network.parameters}
-    if history.best_parameters is not None:
-        arrays["best"] = history.best_parameters
-    arrays |= {f"rule.{name}": value for name, value in state.items()}
-    about = {"settings": settings, "generator": _plain(rng.bit_generator.state)}
-    about["epochs"] = [asdict(epoch) for epoch in history.epochs]
-    save_arrays(path, _KIND, _VERSION, arrays, about)
-
-
-def _load(path, settings):
-    "What a checkpoint of a training with these settings holds, or an error."
-    try:
-        arrays, about = load_arrays(path, _KIND, _VERSION)
-    except ValueError as error:
-        raise ValueError("checkpoint" + str(error).removeprefix("path")) from None
-    for name, value in settings.items():
-        if (found := about["settings"].get(name)) != value:
-            wanted = f"that of a training with {name} {value}"
-            raise ValueError(f"checkpoint: expected {wanted}, got {found}: {path}")
-    return arrays, about
-
-
-def _resume(path, settings, network, state, rng, history, epochs):
-    "Go back to where a checkpoint was written, if there is one."
-    if not os.path.exists(path):
-        return
-    arrays, about = _load(path, settings)
-    if epochs < (done := len(about["epochs"])):
-        wanted = f"that of a training with {epochs} epochs at most"
-        raise ValueError(f"checkpoint: expected {wanted}, got {done}: {path}")
-    np.copyto(network.parameters, arrays["parameters"])
-    if history.best_parameters is not None:
-        np.copyto(history.best_parameters, arrays["best"])
-    for name, value in state.items():
-        np.copyto(value, arrays[f"rule.{name}"])
-    rng.bit_generator.state = about["generator"]
-    history.epochs += [Epoch(**each) for each in about["epochs"]]
-
-# %% ../nbs/10_training.ipynb #dc12ec40
-def _check_samples(X, y, network, names=("X", "y")):
-    "Inputs (M, N) and labels (M,) or target rows (M, K) that fit a network."
-    N, K = network.widths[0], network.widths[-1]
-    X = X if isinstance(X, np.ndarray) else check_array(X, names[0], real=True)
-    X = np.asarray(X)
-    if X.ndim != 2 or X.shape[1] != N:
-        raise ValueError(f"{names[0]}: expected shape (M, {N}), got {X.shape}")
-    step, most = max(1, 2**20 // N), np.finfo(network.dtype).max
-    for start in range(0, max(1, len(X)), step):
-        piece = check_array(X[start : start + step], names[0], real=True)
-        if max(piece.max(), -piece.min()) > most:
-            expected = f"numbers in the range of {network.dtype}"
-            raise ValueError(f"{names[0]}: expected {expected}, got larger ones")
-    if check_array(y, names[1], (len(X),), (len(X), K), real=True).ndim == 1:
-        return X, check_integers(y, names[1], most=K - 1).astype(np.intp)
-    try:
-        return X, as_targets(y, K, network.dtype)
-    except ValueError as error:
-        raise ValueError(names[1] + str(error).removeprefix("y")) from None
-
-
-def _check_seam(each, name, *methods):
-    "An object with these methods, or None."
-    missing = [m for m in methods if not callable(getattr(each, m, None))]
-    if each is not None and missing:
-        wanted = f"an object with {' and '.join(methods)}"
-        raise TypeError(f"{name}: expected {wanted}, got {each!r}")
-    return each
-
-
-def _check_options(eta, stop, rule, penalty, noise, callback, checkpoint):
-    "The parameters of `fit` that are objects of the caller's."
-    if not callable(eta):
-        eta = check_number(eta, "eta", positive=True)
-    several = isinstance(stop, Sequence) and not isinstance(stop, str)
-    stop = [check_function(each, "stop") for each in (stop if several else [stop])]
-    for each in stop:
-        if isinstance(each, type):
-            raise TypeError(f"stop: expected {each.__name__}(…), got the class")
-    _check_seam(rule, "rule", "start", "step")
-    _check_seam(penalty, "penalty", "value", "add_gradient")
-    _check_seam(noise, "noise", "forward", "backward")
-    if callback is not None:
-        check_function(callback, "callback")
-    if checkpoint is not None:
-        if not isinstance(checkpoint, (str, os.PathLike)):
-            raise TypeError(f"checkpoint: expected a file's path, got {checkpoint!r}")
-        folder = os.path.dirname(os.path.realpath(checkpoint))
-        if not os.path.isdir(folder):
-            raise ValueError(f"checkpoint: expected a folder that exists, got {folder}")
-        if os.path.isdir(checkpoint) or not os.fspath(checkpoint):
-            raise ValueError(f"checkpoint: expected a file, got a folder: {checkpoint!r}")
-    return eta, stop
-
-# %% ../nbs/10_training.ipynb #f6deed04
-class _Progress:
-    "A bar, or a line now and then; nothing if not wanted, or where a page is made."
-
-    def __init__(self, wanted, epochs, steps, done):
-        from dlnbook.page import setting
-
-        self.wanted = bool(wanted) and setting("DLNBOOK_EXPLORE") == "callback"
-        self.epochs, self.rest, self.printed = epochs, steps % 64, 0.0
-        self.bar = self.tick = None
-        if self.wanted:
-            with contextlib.suppress(ImportError):
-                from tqdm.auto import tqdm
-
-                total, initial = epochs * steps, done * steps
-                self.bar = tqdm(total=total, initial=initial, unit="batch")
-                self.tick = self.bar.update
-
-    def report(self, epoch):
-        "Show what an epoch has come to."
-        if not self.wanted:
-            return
-        loss, accuracy = epoch.loss, epoch.accuracy
-        if epoch.validation_loss is not None:
-            loss, accuracy = epoch.validation_loss, epoch.validation_accuracy
-        where = f"epoch {epoch.number}/{self.epochs}"
-        said = f"loss {loss:.4g}, accuracy {accuracy:.1%}"
-        if self.bar is not None:
-            self.bar.set_description_str(where, refresh=False)
-            self.bar.set_postfix_str(said, refresh=False)
-            self.tick(self.rest)
-        elif epoch.number == self.epochs or perf_counter() - self.printed > 1:
-            self.printed = perf_counter()
-            print(f"{where}: {said}", file=sys.stderr, flush=True)
-
-    def close(self):
-        "Leave the bar as it is."
-        if self.bar is not None:
-            self.bar.close()
-
-# %% ../nbs/10_training.ipynb #7c736be7
-def _reason_to_end(history, epochs, stop):
-    "Why the training is over, or None."
-    if history.epochs:
-        for rule in stop:
-            if reason := rule(history):
-                return str(reason)
-    return f"{epochs} epochs" if len(history) >= epochs else None
-
-
-def _finite(vector):
-    "Whether every number is finite."
-    return math.isfinite(vector.min()) and math.isfinite(vector.max())
-
-
-def _ruled(workspace, network, rule):
-    "A step whose update is the rule's, and the rule's state."
-    state = rule.start(network.parameters)
-    named = isinstance(state, dict)
-    if not named or not all(isinstance(each, np.ndarray) for each in state.values()):
-        raise TypeError(f"rule: expected a dict of arrays from start, got {state!r}")
-
-    def step(X, T, rows, eta):
-        loss = workspace.forward(X, T, rows)
-        if math.isfinite(loss):
-            rule.step(network.parameters, workspace.backward(), eta, state)
-        return loss
-
-    return step, state
+    return len(losses) - best_epoch(losses) >= patience
 
 # %% ../nbs/10_training.ipynb #2e9889df
-def fit(
+@accepts(
+    network=instance(Network, N=lambda it: it.widths[0], K=lambda it: it.widths[-1]),
+    X=real("M N"), y=targets("M", "M K", like="network"),
+    X_val=real("V N"), y_val=targets("V", "V K", like="network"),
+    epochs=count, batch_size=count, eta=either(function, positive), rng=generator,
+    threshold=number(least=0), patience=optional(count), on_epoch=optional(function),
+)  # fmt: skip
+def train(
     network: Network,
     X: ArrayLike,
     y: ArrayLike,
+    X_val: ArrayLike,
+    y_val: ArrayLike,
     *,
     epochs: int,
     batch_size: int,
     eta: float | Callable[[float], float],
-    rng: np.random.Generator,
-    validation: tuple[ArrayLike, ArrayLike] | None = None,
-    stop: _StopRule | Sequence[_StopRule] = (),
-    rule: Any = None,
-    penalty: Any = None,
-    noise: Any = None,
-    callback: Callable[[int, Network, History], object] | None = None,
-    progress: bool = True,
-    checkpoint: str | os.PathLike | None = None,
-) -> History:
-    """Train a network by batch stochastic gradient descent.
+    rng: np.random.Generator | int | None = None,
+    threshold: float = 0.0,
+    patience: int | None = None,
+    on_epoch: Callable[[int, Network], object] | None = None,
+) -> tuple[list[float], list[float]]:
+    """The complete training algorithm, and nothing else.
 
     Parameters
     ----------
     network : Network
-        Where to start; its parameters are changed.
-    X : array_like of real numbers, shape (M, N)
-        Inputs, one row a sample. May be a memory map larger than memory.
-    y : array_like of int, shape (M,), or of float, shape (M, K)
-        Labels from 0 to K−1, or target rows that sum to one.
+        Where to start. It ends with the parameters of the best epoch.
+    X, y : array_like, shapes (M, N), (M,) or (M, K)
+        Training samples: inputs, and labels or target rows.
+    X_val, y_val : array_like, shapes (V, N), (V,) or (V, K)
+        Validation samples.
     epochs : int
         The most rounds through the samples, at least 1.
     batch_size : int
-        The batch size B: M or more is gradient descent, 1 is SGD.
+        The batch size B, at least 1.
     eta : float or callable
-        The learning rate η, a positive finite number; or a schedule, asked before each
-        step as ``eta(epochs_done)``, eq-training-clock.
-    rng : numpy.random.Generator
-        Shuffles the samples before each epoch, and makes the noise if there is any.
-    validation : pair (X, y), optional
-        Samples to measure on after each epoch. Then the parameters of the epoch with
-        the least validation loss are put back at the end.
-    stop : callable or sequence of callables
-        Stop rules such as `Patience`: ``rule(history)`` is asked after each epoch and
-        returns a reason to stop, or None.
-    rule : object, optional
-        How to update: ``rule.start(parameters)`` returns a dict of arrays, its state,
-        and ``rule.step(parameters, gradient, eta, state)`` changes parameters and state
-        in place. Without it, parameters −= eta · gradient.
-    penalty : object, optional
-        Added to the loss: ``penalty.value(W)`` is a number, and
-        ``penalty.add_gradient(W, G)`` adds its gradient to G; lists of arrays by layer.
-    noise : object, optional
-        For the hidden layers in training: ``noise.forward(Z, r, rng)`` changes the
-        activations of layer r in place, ``noise.backward(D, r)`` the deltas likewise.
-    callback : callable, optional
-        ``callback(epoch, network, history)`` is called after epochs 1, 2, …
-    progress : bool
-        Whether to show how far the training has come.
-    checkpoint : path-like, optional
-        A file that is written after each epoch. If it is there already, the training
-        goes on from it, and ends as if it had never been interrupted, bit for bit.
+        The learning rate η, or a schedule as in `one_epoch`.
+    rng : numpy.random.Generator, seed or None
+        Shuffles the samples before each epoch.
+    threshold : float
+        Stop when the validation loss is below.
+    patience : int, optional
+        Stop when the best epoch lies so many epochs back.
+    on_epoch : callable, optional
+        ``on_epoch(epoch, network)`` is called after epochs 1, 2, …
 
     Returns
     -------
-    History
-        Loss, accuracy, η and time of each epoch, and why the training ended.
-        After Ctrl-C, those so far, with the reason "interrupted"; the network is left
-        where it was, and `best_parameters` are those of the best epoch.
+    seen : list of float
+        The loss on the way of each epoch, eq-training-seen.
+    losses : list of float
+        The validation loss after each epoch, eq-training-pieces.
 
     Raises
     ------
-    TrainingDiverged
-        If a loss or a parameter becomes infinite or NaN. The network has the parameters
-        of the last finite epoch.
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If samples, targets, validation data or settings do not fit the network or are
-        empty or not finite, η is not positive, a count is below 1, or the checkpoint is
-        damaged or of another training.
-    OSError
-        If the checkpoint cannot be written.
+        If the samples do not fit the network or each other, a number is out of range,
+        or the training leaves the finite numbers.
 
     Notes
     -----
-    Steps as in eq-training-step, with the last batch's mean over its own samples.
-    Beside the data, memory holds what the workspace needs, a copy of the parameters for
-    the last finite epoch, and one for the best if there are validation data.
+    The algorithm of S. Varma and S. Das (2018) with a validation after each epoch.
+    `dlnbook.fitting.fit` does the same and expects mishaps.
 
     Examples
     --------
-    >>> X, y = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), [0, 1, 1, 0]
-    >>> rng = np.random.default_rng(0)
-    >>> network = Network((2, 8, 2), "tanh", rng=rng)
-    >>> history = fit(network, X, y, epochs=300, batch_size=4, eta=0.5, rng=rng,
-    ...               progress=False)
-    >>> network.predict(X).tolist(), history.reason
-    ([0, 1, 1, 0], '300 epochs')
+    >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
+    >>> network = Network((2, 8, 2), "tanh", rng=np.random.default_rng(0))
+    >>> seen, losses = train(network, X, y, X, y, epochs=300, batch_size=4, eta=0.5,
+    ...                      rng=1, threshold=0.05)
+    >>> network.predict(X).tolist(), len(losses) < 300
+    ([0, 1, 1, 0], True)
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"network: expected a Network, got {type(network).__name__}")
-    if not _finite(network.parameters):
-        raise ValueError("network: expected finite parameters, got NaN or infinity")
-    epochs = check_count(epochs, "epochs")
-    batch_size = check_count(batch_size, "batch_size")
-    check_generator(rng)
-    eta, stop = _check_options(eta, stop, rule, penalty, noise, callback, checkpoint)
-    X, T = _check_samples(X, y, network)
-    if validation is not None:
-        if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-            raise TypeError(
-                f"validation: expected a pair (X, y), got {type(validation).__name__}"
-            )
-        names = "validation[0]", "validation[1]"
-        validation = _check_samples(*validation, network, names)
-
-    M, batch_size = len(X), min(batch_size, len(X))
-    steps = -(-M // batch_size)
-    workspace = Workspace(network, batch_size, noise=noise, penalty=penalty, rng=rng)
-    step, state = workspace.step, {}
-    if rule is not None:
-        step, state = _ruled(workspace, network, rule)
-    history = History()
-    if validation is not None:
-        history.best_parameters = network.parameters.copy()
-    if checkpoint is not None:
-        settings = {
-            "widths": list(network.widths),
-            "activations": [_called(each) for each in network.activations],
-            "dtype": network.dtype.name,
-            "batch_size": batch_size,
-            "data": _fingerprint(X, T),
-            "validation": None if validation is None else _fingerprint(*validation),
-            "generator": type(rng.bit_generator).__name__,
-            "eta": _called(eta),
-            "rule": _called(rule),
-            "rule's state": {name: list(state[name].shape) for name in sorted(state)},
-            "penalty": _called(penalty),
-            "noise": _called(noise),
-        }
-        _resume(checkpoint, settings, network, state, rng, history, epochs)
-    sample = _sample(T)
-    alone = _alone(network)
-    kept = network.parameters.copy()  # (P,)
-    shown = _Progress(progress, epochs, steps, len(history))
-    try:
-        while not (reason := _reason_to_end(history, epochs, stop)):
-            done, begin = len(history), perf_counter()
-            try:
-                with np.errstate(over="ignore", invalid="ignore"):  # reported below
-                    loss, rate = _one_epoch(
-                        step, X, T, batch_size, rng, eta, done, shown.tick
-                    )
-                    if not _finite(network.parameters):
-                        raise _NotFinite()
-                    measured = [_accuracy(network, X, sample, max(32, alone))]
-                    if validation is not None:
-                        measured += _evaluate(network, *validation, max(64, alone))
-                if not all(map(math.isfinite, measured)):
-                    raise _NotFinite()
-            except Exception as error:
-                np.copyto(network.parameters, kept)
-                if not isinstance(error, _NotFinite):
-                    raise
-                batch, rate = error.args or (steps, rate)
-                raise TrainingDiverged([kept], done, rate, batch, history) from None
-            np.copyto(kept, network.parameters)
-            seconds = perf_counter() - begin
-            epoch = Epoch(done + 1, rate, loss, *measured, seconds=seconds)
-            history.epochs.append(epoch)
-            if validation is not None and history.best_epoch == len(history):
-                np.copyto(history.best_parameters, kept)
-            shown.report(epoch)
-            if callback is not None:
-                callback(epoch.number, network, history)
-            if checkpoint is not None:
-                _save(checkpoint, settings, network, state, rng, history)
-    except KeyboardInterrupt:
-        history.reason = "interrupted"
-        return history
-    finally:
-        shown.close()
-    if validation is not None:
-        np.copyto(network.parameters, history.best_parameters)
-    history.reason = reason
-    return history
+    work, seen, losses = Workspace(network, min(batch_size, len(X))), [], []
+    step = lambda rows, rate: work.step(X, y, rows, rate)
+    loss = lambda rows: network.loss(X_val[rows], y_val[rows])
+    for epoch in range(1, epochs + 1):
+        seen.append(one_epoch(step, len(X), batch_size, eta, rng, epoch - 1))
+        losses.append(evaluate(loss, len(X_val)))
+        if best_epoch(losses) == epoch:
+            best = network.parameters.copy()  # (P,)
+        if on_epoch is not None:
+            on_epoch(epoch, network)
+        if losses[-1] < threshold or out_of_patience(losses, patience or epochs):
+            break
+    network.parameters[:] = best
+    return seen, losses
 
 # %% ../nbs/10_training.ipynb #3e3a9436
+@accepts(
+    network=instance(Network, N=lambda it: it.widths[0], K=lambda it: it.widths[-1]),
+    X=real("M N"), y=targets("M", "M K"),
+)  # fmt: skip
 def confusion_matrix(network: Network, X: ArrayLike, y: ArrayLike) -> NDArray:
     """Count which class is taken for which.
 
@@ -781,10 +317,7 @@ def confusion_matrix(network: Network, X: ArrayLike, y: ArrayLike) -> NDArray:
     >>> confusion_matrix(network, X, y).tolist()
     [[2, 1], [1, 0]]
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"network: expected a Network, got {type(network).__name__}")
-    X, T = _check_samples(X, y, network)
     K = network.widths[-1]
-    labels = T if T.ndim == 1 else T.argmax(axis=1)  # (M,)
+    labels = y if y.ndim == 1 else y.argmax(axis=1)  # (M,)
     pairs = K * labels + network.predict(X)  # (M,)
     return np.bincount(pairs, minlength=K * K).reshape(K, K).astype(np.int64)

@@ -120,6 +120,10 @@ class Chapter:
         return {name: (time - times["click"]) / 1000 for name, time in times.items()}
 
     def press(self, button: str) -> None:
+        "Press a button of the bar, one behind `More` if it is there."
+        more = self.tab.locator(f".dln-live-more:has(.dln-live-{button}):not([open]) > summary")
+        if more.count():
+            more.click()
         self.tab.locator(f".dln-live-{button}").click()
 
     def editable(self, number: int) -> Cell:

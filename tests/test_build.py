@@ -15,6 +15,9 @@ import pytest
 from conftest import ROOT
 from copies import project
 
+from book import depth, notebooks
+from book.notebooks import Cell, split_directives
+
 # base <- middle <- through: what a notebook imports; the others import a part of the library or nothing at all
 BOOK = {
     "base": ["#| default_exp base", "#| export\ndef value() -> int:\n    'A number.'\n    return 41"],
@@ -116,6 +119,8 @@ FAULTS = {
     "unlabeled": (["$$\nx = 1\n$$"], "a displayed equation needs a label"),
     "misnamed": (["$$\nx = 2\n$$ (three)"], "a displayed equation needs a label eq-… or def-…, got 'three'"),
     "unchecked": (["$$\nx = 3\n$$ (eq-unchecked)"], "equation eq-unchecked has no check"),
+    "folded": (["#| fold: dull\n#| checks: eq-nowhere\n#| catches: 1 -> 2\nassert 1 < 2"], "is never folded"),
+    "ideas": (["#| idea\nprint(1)", "#| idea\nprint(2)"], "a chapter has one idea"),
     "astray": (["#| checks: eq-nowhere\n#| catches: 1 -> 2\nassert 1 < 2"], "a cell checks eq-nowhere, but there is no such equation"),
 }
 HEAVY = """from random import Random
@@ -189,6 +194,42 @@ def test_a_page_that_breaks_the_rules_of_the_house_fails_the_build_and_the_last_
     code, printed, executed = book.build()
     assert code == 0, printed
     assert executed == [], "the good pages were executed before"
+
+
+# What folds
+
+
+FOLDED = {
+    "#| export\nimport math": ("", ""),
+    "#| checks: eq-x\nimport math": ("", ""),
+    "#| fold: no\nimport math": ("", ""),
+    "#| fold: reading the digits\nX, T = digits()": ("", "reading the digits"),
+    "import math\nfrom dlnbook.page import glue": ("", "imports"),
+    "glue('n', 3)": ("", "numbers for the text"),
+    "began = time.perf_counter()": ("output", "timing"),
+    "began = time.perf_counter()\nassert began": ("", ""),
+    "#| echo: false\nprint(3)": ("output", "show the code of this output"),
+    "#| echo: false\nglue('n', 3)": ("", "numbers for the text"),
+    "@figure()\ndef line(ax): ...": ("", "the code of a figure"),
+    "line(3)": ("figure", "show the code of this figure"),
+    "explore(line, x=[1, 2])": ("explorable", "show the code of this explorable"),
+    "for each in (1, 2):\n    assert explore(line, x=[each, 3])": ("explorable", ""),
+    "softmax([1, 2])": ("output", ""),
+}
+
+
+@pytest.mark.parametrize("source", FOLDED)
+def test_a_cell_folds_by_what_it_says_does_and_shows(source):
+    directives, code = split_directives(source)
+    facts, (shown, line) = depth.facts_of(Cell("code", code, directives)), FOLDED[source]
+    assert (depth.line_of(facts, shown) if facts else "") == line
+
+
+def test_engine_rooms_come_alive_as_chapters_do(tmp_path, monkeypatch):
+    for name in ("01_scale", "lib_01_gauge", "tools_page"):
+        (tmp_path / f"{name}.ipynb").write_text('{"cells": []}')
+    monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
+    assert [book.name for book in notebooks.live()] == ["01_scale", "lib_01_gauge"]
 
 
 # The locks

@@ -18,7 +18,7 @@ from dlnbook.hyperparameters import (
     grid, range_test, sample, search, successive_halving,
 )  # fmt: skip
 from dlnbook.network import Network
-from dlnbook.training import TrainingDiverged, fit
+from dlnbook.fitting import TrainingDiverged, fit
 
 torch.set_num_threads(1)
 
@@ -68,7 +68,7 @@ def test_a_training_is_torch_s():
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(model(torch.from_numpy(X[rows])), torch.from_numpy(y[rows])).backward()
             optimizer.step()
-    fit(network, X, y, epochs=5, batch_size=8, eta=0.1, rng=np.random.default_rng(3), rule=Momentum(0.9), progress=False)
+    fit(network, X, y, epochs=5, batch_size=8, eta=0.1, rng=np.random.default_rng(3), optimizer=Momentum(0.9), progress=False)
     np.testing.assert_allclose(network.W[1], model[0].weight.detach().numpy(), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(network.b[2], model[2].bias.detach().numpy(), rtol=1e-12, atol=1e-12)
 
@@ -76,7 +76,7 @@ def test_a_training_is_torch_s():
 def test_without_momentum_it_is_the_plain_step():
     networks = [Network((3, 8, 2), rng=np.random.default_rng(2)) for _ in range(2)]
     for network, rule in zip(networks, (None, Momentum(0.0))):
-        fit(network, X, y, epochs=3, batch_size=8, eta=0.1, rng=np.random.default_rng(3), rule=rule, progress=False)
+        fit(network, X, y, epochs=3, batch_size=8, eta=0.1, rng=np.random.default_rng(3), optimizer=rule, progress=False)
     np.testing.assert_allclose(networks[0].parameters, networks[1].parameters, rtol=1e-13)
 
 
@@ -95,16 +95,16 @@ def test_a_step_allocates_nothing_that_grows():
 def test_a_checkpoint_with_momentum_and_a_schedule_goes_on_bit_for_bit(tmp_path):
     def run(epochs, path=None):
         network = Network((3, 8, 2), rng=np.random.default_rng(4))
-        how = dict(batch_size=8, eta=Warmup(2, Cosine(0.2, 6)), rule=Momentum(0.9), progress=False, checkpoint=path)
+        how = dict(batch_size=8, eta=Warmup(2, Cosine(0.2, 6)), optimizer=Momentum(0.9), progress=False, checkpoint=path)
         fit(network, X, y, epochs=epochs, rng=np.random.default_rng(5), **how)
         return network.parameters
 
     path = tmp_path / "halfway"
     run(3, path)
     assert np.array_equal(run(8, path), run(8))
-    with pytest.raises(ValueError, match="rule"):
+    with pytest.raises(ValueError, match="optimizer"):
         fit(Network((3, 8, 2), rng=np.random.default_rng(4)), X, y, epochs=9, batch_size=8, eta=Warmup(2, Cosine(0.2, 6)),
-            rng=np.random.default_rng(5), rule=Momentum(0.8), progress=False, checkpoint=path)  # fmt: skip
+            rng=np.random.default_rng(5), optimizer=Momentum(0.8), progress=False, checkpoint=path)  # fmt: skip
 
 
 OBJECTS = [Momentum(0.9), Momentum(0.5, True), StepDecay(0.1, 0.5, 3), InverseDecay(0.1, 2), Cosine(0.1, 5, 0.01), Warmup(2, 0.1),
@@ -349,7 +349,7 @@ def test_the_range_test_is_a_training_with_these_rates(dtype):
     np.testing.assert_allclose(test.etas, np.geomspace(0.01, 1, 10))
     rates, losses = iter(test.etas), []
     schedule = lambda clock: next(rates)
-    fit(network, X, y, epochs=2, batch_size=8, eta=schedule, rng=np.random.default_rng(3), rule=Momentum(0.5), progress=False)
+    fit(network, X, y, epochs=2, batch_size=8, eta=schedule, rng=np.random.default_rng(3), optimizer=Momentum(0.5), progress=False)
     rng, network = np.random.default_rng(3), Network((3, 8, 2), rng=np.random.default_rng(2), dtype=dtype)
     rule = Momentum(0.5)
     state = rule.start(network.parameters)

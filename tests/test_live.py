@@ -4,8 +4,10 @@
 """
 
 import ast
+import builtins
 import hashlib
 import html
+import importlib
 import json
 import re
 import sys
@@ -22,11 +24,11 @@ from test_page import SITE, Visit, serious
 
 from book import browser as browsers
 from book import live, thirdparty
-from book.notebooks import chapters
+from book.notebooks import live as live_books
 from book.serve import Handler, Plain, server
 
-CHAPTERS = [pytest.param(book, id=book.name) for book in chapters()]
-FIRST, SECOND = chapters()[:2]
+CHAPTERS = [pytest.param(book, id=book.name) for book in live_books()]
+FIRST, SECOND = live_books()[:2]
 pytestmark = pytest.mark.slow
 
 
@@ -95,6 +97,9 @@ def test_a_page_comes_alive_and_can_be_edited(visit):
         chapter.start()
         assert not chapter.failures()
         assert tab.evaluate("crossOriginIsolated"), "make serve lets Python be interrupted"
+        tab.evaluate("scrollTo(0, document.body.scrollHeight)")
+        bar = tab.locator(".dln-live").bounding_box()
+        assert 0 <= bar["y"] < 80 and bar["height"] < 120, "the bar stays in sight, and is slim"
 
         cell, other = chapter.editable(0), chapter.editable(1)
         book = cell.text
@@ -102,6 +107,11 @@ def test_a_page_comes_alive_and_can_be_edited(visit):
         _obeys_a_reader(chapter)
         assert cell.run("from IPython.display import Math\nMath(r'\\frac{1}{2}')").box.locator("mjx-container mjx-frac").count() == 1
         assert cell.run("import sys\nsys.stderr.write('10%\\r20%')\nprint('last')").output.split() == ["20%", "last"]
+        failed = cell.run("total = [1, 2]\nassert sum(total) == 4").output
+        assert "left:  3" in failed and "right: 4" in failed
+        tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        cell.box.get_by_role("button", name="Copy").click()
+        assert tab.evaluate("navigator.clipboard.readText()") == "total = [1, 2]\nassert sum(total) == 4"
         assert "ModuleNotFoundError" in other.run("import pandas").output
 
         tab.keyboard.press("Escape")
@@ -120,9 +130,11 @@ def test_a_page_comes_alive_and_can_be_edited(visit):
 
         cell.write("40 + 2  # mine")
         tab.reload()
+        assert "1 cell is kept in this browser" in chapter.line
         chapter.start()
         assert chapter.editable(0).text == "40 + 2  # mine" and chapter.editable(0).output == "42"
         assert _kept(tab) == 1
+        assert re.search(r"Cell \d+ holds your text, kept from an earlier visit", chapter.line)
         chapter.press("clear")
         assert chapter.editable(0).text == book
         assert _kept(tab) == 0
@@ -143,7 +155,7 @@ def _obeys_a_reader(chapter):
     cell.write("while True:\n    pass")
     chapter.tab.keyboard.press("Shift+Enter")
     cell.until("running")
-    chapter.press("stop")
+    cell.box.get_by_role("button", name="Stop").click()
     cell.until("failed")
     assert "KeyboardInterrupt" in cell.output and cell.text.startswith("while True")
     assert other.run("kept + 1").output == "2", "an interrupt keeps the variables"
@@ -230,6 +242,39 @@ def test_two_chapters_in_one_visit_from_a_subfolder(chromium, subfolder):
 
 
 # Where it cannot be
+
+
+def test_the_button_says_what_it_will_load(visit):
+    manifest = json.loads((SITE / "pyodide" / "manifest.json").read_text())
+    with visit() as seen:
+        loads = _open(seen, FIRST).tab.locator(".dln-live-start").inner_text()
+    assert loads == f"Live code, loads {round(sum(manifest['bytes'].values()) / 1e6)} MB"
+
+
+ASSERTIONS = {
+    "assert 1 + 1 == 2": None,
+    "assert 1 + 1 == 3": ["left:  2", "right: 3"],
+    "assert [1] == [2], 'a reason'": ["a reason", "left:  [1]", "right: [2]"],
+    "assert isinstance(1, str)": ["left:  1", "right: <class 'str'>"],
+    "assert not 'a' in 'abc'": ["left:  'a'", "right: 'abc'"],
+    "def f():\n    x = 3\n    assert x > 2 and x > 5\nf()": ["left:  3", "right: 5"],
+    "calls = []\nassert calls.append(0) == len(calls)": ["left:  None", "right: 1"],
+    "assert all(x > 0 for x in [0])": [""],
+}
+
+
+@pytest.mark.parametrize("code", ASSERTIONS)
+def test_a_failed_assertion_says_what_it_compared_and_computes_nothing_twice(code, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book" / "static" / "live")
+    sides = importlib.import_module("sides")
+    monkeypatch.setattr(builtins, sides.SAY, sides.say, raising=False)
+    tree = ast.fix_missing_locations(sides.Sides().visit(ast.parse(code)))
+    try:
+        exec(compile(tree, "a cell", "exec"), {})
+    except AssertionError as error:
+        assert str(error).split("\n") == ASSERTIONS[code]
+    else:
+        assert ASSERTIONS[code] is None
 
 
 def test_from_a_file_the_button_says_what_to_do(chromium):
@@ -372,7 +417,7 @@ def test_every_file_that_is_not_ours_is_named_with_version_and_license():
     known = thirdparty.parts(have)
     assert all(part.version and part.license and "see the package" not in part.license for part in known)
     ours = re.compile(
-        r"[^/]+\.(html|inv|js)|\.nojekyll|\.buildinfo|nbs/.*|_sources/.*|_images/.*|_downloads/.*|_static/(book\.\w+|favicon\.svg|live/.*|widgets/local\.js)"
+        r"[^/]+\.(html|inv|js)|\.nojekyll|\.buildinfo|nbs/.*|_sources/.*|_images/.*|_downloads/.*|_static/((book|explorable|depth)\.\w+|favicon\.svg|live/.*|widgets/local\.js)"
         r"|pyodide/(manifest|pyodide-lock[-\w]*)\.json|pyodide/kept-\w+\.zip|pyodide/dlnbook-\w+/.*"
     )
     files = [str(path.relative_to(SITE)) for path in SITE.rglob("*") if path.is_file()]

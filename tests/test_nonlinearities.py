@@ -20,7 +20,7 @@ from dlnbook.activation import ACTIVATIONS, find_activation
 from dlnbook.descent import batches
 from dlnbook.network import Network, load
 from dlnbook.numeric import complex_step
-from dlnbook.training import fit
+from dlnbook.fitting import fit
 
 jax.config.update("jax_enable_x64", True)
 torch.set_num_threads(1)

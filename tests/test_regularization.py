@@ -16,7 +16,7 @@ from dlnbook import regularization
 from dlnbook.data import digits
 from dlnbook.network import Network, views
 from dlnbook.regularization import L1, L2, Dropout, bias_variance, shifted
-from dlnbook.training import fit
+from dlnbook.fitting import fit
 from dlnbook.workspace import Workspace
 
 torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from dlnbook.network import Network
 from dlnbook.stopping import (
     GeneralizationLoss, ProgressQuotient, Regret, RelativePatience, Rising, paired_difference, regret, stopped_at, wilson_interval,
 )  # fmt: skip
-from dlnbook.training import Epoch, History, Patience, Threshold, fit
+from dlnbook.fitting import Epoch, History, Patience, Threshold, fit
 
 
 def history(validation, training=None):

@@ -27,10 +27,11 @@
     root.querySelectorAll(".widget-play").forEach(namePlayer);
   }
 
-  // A code cell or a table that is wider than the page scrolls; without a tab stop, only by mouse.
+  // What is wider than the page scrolls in its place: code, tables, displayed formulas. Without a tab stop, only by mouse.
   function reachScrolling(root) {
-    root.querySelectorAll("div.highlight pre, .cell_output pre, .pst-scrollable-table-container").forEach((block) => {
-      if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
+    root.querySelectorAll("div.highlight pre, .cell_output pre, .pst-scrollable-table-container, mjx-container[display], div.math").forEach((block) => {
+      if (block.scrollWidth > block.clientWidth + 1) block.tabIndex = 0;
+      else block.removeAttribute("tabindex");
     });
   }
 
@@ -42,6 +43,7 @@
       const wide = line && formula.getBoundingClientRect().width > line.clientWidth;
       formula.classList.toggle("dln-wide", Boolean(wide));
       if (wide) formula.tabIndex = 0;
+      else formula.removeAttribute("tabindex");
     });
   }
 
@@ -64,6 +66,7 @@
     if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(fit);
   });
   addEventListener("resize", fit);
+  document.addEventListener("toggle", () => reachScrolling(document), true); // a fold was opened
   const article = document.querySelector("article") || document.body;
   new MutationObserver(() => nameControls(document)).observe(article, { childList: true, subtree: true });
 })();

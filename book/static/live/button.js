@@ -23,6 +23,15 @@
     return "";
   }
 
+  // What the reader changed at an earlier visit is named before it can surprise.
+  function nameKept() {
+    let count = 0;
+    try {
+      count = Object.keys(JSON.parse(localStorage.getItem(`dlnbook:${location.pathname}`)) ?? {}).length;
+    } catch { /* nothing can have been kept */ }
+    if (count) say(`Your text of ${count === 1 ? "1 cell" : `${count} cells`} is kept in this browser, and comes back with live code.`);
+  }
+
   async function begin() {
     button.disabled = true;
     const reason = await obstacle();
@@ -40,10 +49,13 @@
   }
 
   button.addEventListener("click", begin);
-  bar.querySelector(".dln-live-notebook").addEventListener("click", async (event) => {
-    if (location.protocol !== "file:") return;
-    event.preventDefault();
-    say(await obstacle());
-  });
+  for (const link of bar.querySelectorAll(".dln-live-notebook")) {
+    link.addEventListener("click", async (event) => {
+      if (location.protocol !== "file:") return;
+      event.preventDefault();
+      say(await obstacle());
+    });
+  }
+  nameKept();
   bar.hidden = false;
 })();

@@ -32,8 +32,8 @@ export class Cell {
     return host;
   }
 
-  // The editor takes the place of the code; where the page hides the code, it waits behind a fold.
-  edit(CodeMirror, { run, change }) {
+  // The editor takes the place of the code, in its fold where it has one.
+  edit(CodeMirror, { run, stop, change }) {
     if (this.hidden) return;
     this.frame = document.createElement("div");
     this.frame.className = "dln-editor";
@@ -56,31 +56,36 @@ export class Cell {
       },
     });
     this.editor.on("change", () => { this.take(this.editor.getValue()); change(); });
-    this.frame.append(this.tools(run));
+    this.frame.append(this.tools(run, stop));
     this.put();
     this.take(this.text);
   }
 
-  tools(run) {
+  tools(run, stop) {
     const tools = document.createElement("div");
     tools.className = "dln-tools";
     this.line = Object.assign(document.createElement("span"), { className: "dln-state" });
     this.runButton = button("Run", `Run cell ${this.number}`, () => run(this));
+    this.stopButton = button("Stop", `Stop cell ${this.number}`, stop);
+    this.stopButton.hidden = true;
     this.resetButton = button("Reset", `Reset cell ${this.number} to the book's text`, () => this.reset());
-    tools.append(this.line, this.resetButton, this.runButton);
+    const copy = button("Copy", `Copy the code of cell ${this.number}`, () => this.copy(copy));
+    tools.append(this.line, copy, this.resetButton, this.runButton, this.stopButton);
     return tools;
   }
 
+  // What is in the editor, not what the book has there.
+  async copy(pressed) {
+    await navigator.clipboard.writeText(this.text);
+    pressed.textContent = "Copied";
+    setTimeout(() => { pressed.textContent = "Copy"; }, 1500);
+  }
+
   put() {
-    if (this.element.classList.contains("tag_dln-no-input")) {
-      this.fold = document.createElement("details");
-      this.fold.className = "dln-fold";
-      this.fold.append(Object.assign(document.createElement("summary"), { textContent: "code" }), this.frame);
-      this.input.after(this.fold);
-    } else {
-      for (const child of this.input.children) child.hidden = true;
-      this.input.append(this.frame);
-    }
+    for (const child of this.input.children) child.hidden = true;
+    this.input.append(this.frame);
+    const fold = this.input.closest("details");
+    if (fold?.classList.contains("dln-fold")) fold.open = true;
   }
 
   take(text) {
@@ -101,11 +106,14 @@ export class Cell {
   leave() {
     for (const child of this.input.children) child.hidden = false;
     this.frame?.remove();
-    this.fold?.remove();
   }
 
   state(name, seconds) {
     this.element.dataset.state = name;
+    if (this.stopButton) {
+      this.stopButton.hidden = name !== "running";
+      this.runButton.hidden = name === "running";
+    }
     const size = /\bsized\(/.test(this.text) && seconds !== undefined ? ", a smaller experiment than the book's" : "";
     if (this.line) this.line.textContent = STATES[name] + (seconds === undefined ? "" : ` ${seconds.toFixed(2)} s`) + size;
   }

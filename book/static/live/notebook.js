@@ -66,7 +66,8 @@ class Notebook {
     const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${files}codemirror/lib/codemirror.css` });
     document.head.prepend(sheet);
     const [CodeMirror] = await load(...CODEMIRROR.map((name) => `codemirror/${name}`));
-    const actions = { run: (cell) => this.run(cell), change: () => this.tally() };
+    this.kept = this.edits.count; // from an earlier visit
+    const actions = { run: (cell) => this.run(cell), stop: () => this.stop(), change: () => this.tally() };
     for (const cell of this.cells) cell.edit(CodeMirror, actions);
     const [{ HTMLManager }] = await load("@jupyter-widgets/html-manager");
     return HTMLManager;
@@ -142,7 +143,17 @@ class Notebook {
     if (this.restarting) return;
     const failed = this.cells.filter((cell) => cell.element.dataset.state === "failed").length;
     const cells = count === 1 ? "1 cell ran" : `${count} cells ran`;
-    this.say(`Python is live: ${cells} in ${seconds.toFixed(1)} s${failed ? `; ${failed} failed` : ""}.`);
+    this.say(`Python is live: ${cells} in ${seconds.toFixed(1)} s${failed ? `; ${failed} failed` : ""}.${this.yours(failed)}`);
+  }
+
+  // Which cells hold the reader's text: after a reload, the likely reason why others fail.
+  yours(failed) {
+    const numbers = this.cells.filter((cell) => cell.editor && cell.text !== cell.book).map((cell) => cell.number);
+    if (!numbers.length || !(failed || this.kept)) return "";
+    const named = numbers.length === 1 ? `Cell ${numbers[0]} holds` : `Cells ${numbers.join(", ")} hold`;
+    const since = this.kept ? ", kept from an earlier visit" : "";
+    this.kept = 0; // said once
+    return ` ${named} your text${since}.`;
   }
 
   output(owner, output) {

@@ -86,6 +86,15 @@ async function furnish(url) {
   pyodide.FS.chdir(`${HOME}/nbs`);
 }
 
+// A failed assertion says what it compared.
+async function sayBothSides() {
+  const found = await fetch(new URL("sides.py", self.location));
+  if (!found.ok) throw new Error(`sides.py could not be had (status ${found.status})`);
+  pyodide.FS.writeFile("/tmp/dln_sides.py", await found.text());
+  pyodide.runPython("import sys; sys.path.append('/tmp'); import dln_sides; sys.path.remove('/tmp')");
+  pyodide.pyimport("dln_sides").install(shell);
+}
+
 async function start({ folder, manifest, environment, interrupt }) {
   countBytes(manifest.bytes);
   importScripts(folder + "pyodide.js");
@@ -104,6 +113,7 @@ async function start({ folder, manifest, environment, interrupt }) {
   if (interrupt) pyodide.setInterruptBuffer(interrupt);
   postMessage({ type: "progress", name: "the interpreter" });
   connect();
+  await sayBothSides();
   postMessage({ type: "ready" });
 }
 

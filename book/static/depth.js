@@ -1,0 +1,34 @@
+// Two depths of reading: the switch that opens and closes all folded code, and remembers.
+(() => {
+  const KEY = "dlnbook-depth";
+  const folds = () => document.querySelectorAll("details.dln-fold");
+  const buttons = [...document.querySelectorAll(".dln-depth button")];
+
+  function show(depth) {
+    folds().forEach((fold) => { fold.open = depth === "all"; });
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === depth));
+  }
+
+  for (const button of buttons) {
+    button.onclick = () => {
+      show(button.value);
+      localStorage.setItem(KEY, button.value);
+    };
+  }
+  if (buttons.length && localStorage.getItem(KEY) === "all") show("all");
+
+  // What a link leads to is opened, and paper has everything.
+  const reveal = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const fold = target?.closest?.("details:not([open])");
+    if (fold) { fold.open = true; target.scrollIntoView(); }
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("article details:not([open])")];
+    closed.forEach((fold) => { fold.open = true; });
+  });
+  addEventListener("afterprint", () => closed.forEach((fold) => { fold.open = false; }));
+})();
