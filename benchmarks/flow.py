@@ -1,4 +1,4 @@
-"""The graph engine `dlnbook.flow` beside micrograd, autograd, MyGrad, PyTorch and plain NumPy.
+"""The graph engine `dlnbook.engine` beside micrograd, autograd, MyGrad, PyTorch and plain NumPy.
 
     python -m benchmarks.flow            measure (about three minutes), print, keep results/flow.json
     python -m benchmarks.flow --quick    a look at it, nothing kept
@@ -100,7 +100,7 @@ def demo_micrograd(data):
 
 def demo_flow(data, by_dot):
     "The same with nodes."
-    from dlnbook.flow import Node, dot, gradient, relu
+    from dlnbook.engine import Node, dot, gradient, relu
 
     def neuron(w, b, x):
         if by_dot:
@@ -203,7 +203,7 @@ def expression(library: str, count: int, repeats: int) -> dict[str, Any]:
 def ask_dlnbook(compute):
     import numpy as np
 
-    from dlnbook.flow import Node, gradient
+    from dlnbook.engine import Node, gradient
 
     def ask():
         inputs = [Node(x) for x in INPUTS]
@@ -276,7 +276,7 @@ def chain(length: int, traced: bool) -> dict[str, Any]:
     import tracemalloc
     import weakref
 
-    from dlnbook.flow import Node, gradient
+    from dlnbook.engine import Node, gradient
 
     gc.collect()
     gc.disable()
@@ -326,7 +326,7 @@ def deepest(engine: str) -> int:
 
                 x = z = Value(1.0)
             else:
-                from dlnbook.flow import Node, gradient
+                from dlnbook.engine import Node, gradient
 
                 x = z = Node(1.0)
             for _ in range(10 * length):
@@ -368,7 +368,7 @@ def arrays(operation: str, size: int, links: int, repeats: int) -> dict[str, flo
     "Seconds a link of a chain, by nodes and by hand, forward alone and with the way back."
     import numpy as np
 
-    from dlnbook.flow import Node, gradient
+    from dlnbook.engine import Node, gradient
 
     rng = np.random.default_rng(0)
     side = round(size**0.5)

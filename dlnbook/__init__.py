@@ -14,8 +14,9 @@ _ROOMS = {
     "scale": ("parameter_count",),
     "loss": ("softmax", "cross_entropy", "one_hot", "accuracy"),
     "descent": ("descend",),
-    "numeric": ("complex_step", "check_gradient"),
-    "flow": ("Node", "gradient"),
+    "numeric": ("complex_step",),
+    "gradcheck": ("check_gradient",),
+    "engine": ("Node", "gradient"),
     "network": ("Network", "load"),
     "fitting": ("fit",),
 }

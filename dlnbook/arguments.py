@@ -19,8 +19,8 @@ _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
 __all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'integers', 'distribution', 'targets', 'arrays',
-           'layers', 'each', 'per_layer', 'generator', 'function', 'path', 'text', 'precision', 'flag', 'one_of',
-           'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
+           'layers', 'each', 'per_layer', 'widths', 'generator', 'function', 'path', 'text', 'precision', 'flag',
+           'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -208,20 +208,22 @@ number = _Number()
 positive = _Number(positive=True)
 
 # %% ../nbs/tools_arguments.ipynb #3e87d3b1
-def _parsed(text: str) -> list[tuple[tuple, tuple]]:
-    "A shape's forms, each as sizes and the letters of missing axes: 'M 3' has one, '[M] K' two."
+def _parsed(text: str) -> list[tuple[tuple, tuple, bool]]:
+    "A shape's forms: sizes, letters of missing axes, and whether more axes may follow. 'M 3' has one form, '[M] K' two."
     tokens = text.split()
-    names = [token.strip("[]") for token in tokens]
-    sizes = tuple(int(name) if name.isdigit() else name for name in names)
-    optional = [i for i, token in enumerate(tokens) if token.startswith("[")]
-    forms = [(tuple(size for i, size in enumerate(sizes) if i not in optional), tuple(names[i] for i in optional))]
-    return forms + [(sizes, ())] if optional else forms
+    absent = tuple(token[1:] for token in tokens if token[0] == "!")
+    names = [token.strip("[]") for token in tokens if token[0] != "!" and token != "..."]
+    optional = {token[1:-1] for token in tokens if token[0] == "["}
+    sizes = [int(name) if name.isdigit() else name for name in names]
+    short = tuple(size for size in sizes if size not in optional)
+    forms = [(short, (*optional, *absent), "..." in tokens)]
+    return forms + [(tuple(sizes), absent, "..." in tokens)] if optional else forms
 
 
 def _fits(shape: tuple, form: tuple, bound: dict) -> bool:
     "Whether a shape has a form, given the sizes that some of its letters stand for; a missing axis is None."
-    sizes, missing = form
-    if len(shape) != len(sizes):
+    sizes, missing, more = form
+    if len(shape) != len(sizes) and not (more and len(shape) > len(sizes)):
         return False
     for size, wanted in zip(shape, sizes):
         known = bound.get(wanted, wanted)
@@ -235,7 +237,7 @@ def _fits(shape: tuple, form: tuple, bound: dict) -> bool:
 
 def _shown(form: tuple, bound: dict) -> str:
     "A form with the sizes that are known."
-    sizes = [str(bound.get(size, size)) for size in form[0]]
+    sizes = [str(bound.get(size, size)) for size in form[0]] + ["..."] * form[2]
     return f"({', '.join(sizes)}{',' * (len(sizes) == 1)})"
 
 
@@ -246,7 +248,7 @@ def _possible(form: tuple, bound: dict) -> bool:
 
 def _dense(value: Any, name: str) -> np.ndarray:
     "The value as an array, if it is one whose numbers all count."
-    if isinstance(value, np.ma.MaskedArray):
+    if isinstance(value, np.ndarray) and isinstance(value, np.ma.MaskedArray):  # np.ma loads late
         raise TypeError(f"{name}: expected an array without a mask, got a masked one; fill it or drop its rows first")
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
         raise TypeError(f"{name}: expected a dense array, got a sparse one; take its .toarray()")
@@ -258,22 +260,26 @@ def _dense(value: Any, name: str) -> np.ndarray:
 
 @dataclass(frozen=True, init=False)
 class _Array:
-    "An array of finite numbers, of one of some shapes (of any, if there are none)."
+    """An array of finite numbers, of one of some shapes (of any, if there are none).
+
+    With `like` it takes the precision of parameters declared before; with `keep` its own type, whatever that is.
+    """
 
     shapes: tuple[str, ...]
     real: bool
     like: str | None
+    keep: bool
     _forms: list[tuple] = field(repr=False, compare=False)
     _kinds: str = field(repr=False, compare=False)
 
-    def __init__(self, *shapes: str, real: bool = False, like: str | None = None) -> None:
-        vars(self).update(shapes=shapes, real=real, like=like)
+    def __init__(self, *shapes: str, real: bool = False, like: str | None = None, keep: bool = False) -> None:
+        vars(self).update(shapes=shapes, real=real, like=like, keep=keep)
         vars(self).update(_forms=[form for text in shapes for form in _parsed(text)], _kinds="fiub" if real else "fiubc")
 
     @property
     def letters(self) -> set[str]:
         "The letters of its shapes."
-        return {size for sizes, missing in self._forms for size in (*sizes, *missing) if isinstance(size, str)}
+        return {size for sizes, missing, _ in self._forms for size in (*sizes, *missing) if isinstance(size, str)}
 
     def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
         "Refuse what is no such array; the value itself where nothing has to be converted."
@@ -282,10 +288,10 @@ class _Array:
         if kind not in self._kinds:
             self._refuse_dtype(array, name)
         self._measure(array, name, bound)
-        if kind not in "fc" or array.itemsize < 4:
+        if not self.keep and (kind not in "fc" or array.itemsize < 4):
             array = array.astype(np.float64)
         if self.like is not None:
-            array = _precise(array, name, bound[self.like])
+            array = _precise(array, name, _precision_of(*(bound[each] for each in self.like.split())))
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
         return array
@@ -314,15 +320,14 @@ class _Array:
         raise TypeError(f"{name}: expected {'real ' if self.real else ''}numbers, got dtype {array.dtype}{hint}")
 
 
-def _precision_of(other: Any) -> np.dtype:
-    "That of an array, of the last of several, or a dtype itself."
-    last = other[-1] if isinstance(other, list) else other
-    return np.empty(0, getattr(last, "dtype", last)).real.dtype
+def _precision_of(*others: Any) -> np.dtype:
+    "The finest of arrays, of the last arrays of lists, and of dtypes."
+    last = [other[-1] if isinstance(other, list) else other for other in others]
+    return np.empty(0, np.result_type(*(getattr(each, "dtype", each) for each in last))).real.dtype
 
 
-def _precise(array: np.ndarray, name: str, other: Any) -> np.ndarray:
-    "The array in the precision of another one; refused if numbers are lost."
-    dtype = _precision_of(other)
+def _precise(array: np.ndarray, name: str, dtype: np.dtype) -> np.ndarray:
+    "The array in another precision; refused if numbers are lost."
     if array.dtype.kind == "c":
         dtype = np.result_type(dtype, np.complex64)
     if array.dtype == dtype:
@@ -337,7 +342,7 @@ def _precise(array: np.ndarray, name: str, other: Any) -> np.ndarray:
 array = _Array
 
 
-def real(*shapes: str, like: str | None = None) -> _Array:
+def real(*shapes: str, like: str | None = None, keep: bool = False) -> _Array:
     """An array of real numbers.
 
     Parameters
@@ -345,8 +350,10 @@ def real(*shapes: str, like: str | None = None) -> _Array:
     *shapes : str
         The shapes allowed, as for `array`.
     like : str, optional
-        A parameter declared before, whose precision the numbers take: an array, a list
-        whose last array counts, or a dtype.
+        Parameters declared before, whose precision the numbers take: arrays, lists
+        whose last array counts, or a dtype. Of several the finest.
+    keep : bool
+        Whether the numbers keep their type, integers and half precision too.
 
     Returns
     -------
@@ -363,7 +370,7 @@ def real(*shapes: str, like: str | None = None) -> _Array:
     >>> real("M 2").check([[1, 2]], "X", {})
     array([[1., 2.]])
     """
-    return _Array(*shapes, real=True, like=like)
+    return _Array(*shapes, real=True, like=like, keep=keep)
 
 
 class _Unread(_Array):
@@ -487,15 +494,17 @@ integers, distribution, targets = _Integers, _Distribution, _Targets
 def _listed(value: Any, name: str, wanted: str) -> list:
     "The entries of what is a list, a tuple or the like, but neither text nor a single array."
     if isinstance(value, (np.ndarray, str, bytes)) or not isinstance(value, Iterable):
-        raise TypeError(f"{name}: expected {wanted}, got {type(value).__name__}")
+        got = repr(value) if isinstance(value, (str, numbers.Number)) else type(value).__name__
+        raise TypeError(f"{name}: expected {wanted}, got {got}")
     return list(value)
 
 
 @dataclass(frozen=True)
 class _Arrays(_Kind):
-    "A list of at least one array of finite numbers, of any shapes; `like` is a parameter whose shapes they have."
+    "A list of at least one array of finite numbers, of any shapes; `alike` means one dtype, `like` is a parameter whose shapes they have."
 
     real: bool = False
+    alike: bool = False
     like: str | None = None
 
     def check(self, value: Any, name: str, bound: dict) -> list[np.ndarray]:
@@ -504,6 +513,8 @@ class _Arrays(_Kind):
         if not given:
             raise ValueError(f"{name}: expected at least one array, got none")
         arrays = [_Array(real=self.real).check(each, f"{name}[{i}]", bound) for i, each in enumerate(given)]
+        if self.alike and len(dtypes := sorted({str(array.dtype) for array in arrays})) > 1:
+            raise TypeError(f"{name}: expected arrays of one dtype, got {' and '.join(dtypes)}")
         if self.like is not None:
             self._compare(arrays, name, bound[self.like])
         return arrays
@@ -555,13 +566,15 @@ class _Each(_Kind):
     kind: Any
     least: int = 1
     wanted: str = "a list"
+    fewest: str = ""
 
     def check(self, value: Any, name: str, bound: dict) -> list:
         "Refuse what is no such list, or an entry."
         given = value.tolist() if isinstance(value, np.ndarray) and value.ndim == 1 else _listed(value, name, self.wanted)
         if len(given) < self.least:
-            raise ValueError(f"{name}: expected at least {self.least}, got {given or 'none'}")
-        return [self.kind.check(each, f"{name}[{i}]", bound) for i, each in enumerate(given)]
+            fewest = self.fewest or f"at least {['none', 'one', 'two', 'three'][self.least]}"
+            raise ValueError(f"{name}: expected {fewest}, got {given}")
+        return [self.kind.check(each, f"{name}[{i}]", dict(bound)) for i, each in enumerate(given)]  # letters of one are not the next one's
 
 
 @dataclass(frozen=True)
@@ -587,6 +600,7 @@ arrays = _Arrays()
 layers = _Layers()
 each = _Each
 per_layer = _PerLayer
+widths = each(count, 2, "a list of integers such as [2, 3, 2]", "at least the inputs and the outputs")
 
 # %% ../nbs/tools_arguments.ipynb #75ede6d5
 @dataclass(frozen=True)
@@ -729,7 +743,7 @@ class _Precision(_Kind):
             found = np.dtype(object)
         if self.usual and found not in (np.float32, np.float64):
             raise ValueError(f"{name}: expected float32 or float64, got {value!r}")
-        if found.kind != "f" or value is None:
+        if found.kind not in "fc" or value is None:
             raise TypeError(f"{name}: expected a floating-point type such as 'float32', got {value!r}")
         return found
 

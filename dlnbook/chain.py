@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .doors import check_array, check_function, check_integers
-from .loss import check_targets, softmax
+from .arguments import accepts, array, count, distribution, each, function, instance, one_of
+from .loss import softmax
 
 # %% auto #0
 __all__ = ['Link', 'affine', 'elementwise', 'compose', 'jacobian_cost', 'jacobian', 'softmax_jacobian', 'softmax_vjp',
            'cross_entropy_gradient']
 
 # %% ../nbs/05_chain.ipynb #94bae40a
+@accepts(forward=function, jvp=function, vjp=function)
 @dataclass(frozen=True)
 class Link:
     """A function of one vector, with the two products of its Jacobian.
@@ -53,11 +54,8 @@ class Link:
     jvp: Callable[[NDArray, NDArray], NDArray]
     vjp: Callable[[NDArray, NDArray], NDArray]
 
-    def __post_init__(self) -> None:
-        for name in ("forward", "jvp", "vjp"):
-            check_function(getattr(self, name), name)
-
 # %% ../nbs/05_chain.ipynb #5c2181b4
+@accepts(W=array("K N"), b=array("K"))
 def affine(W: ArrayLike, b: ArrayLike) -> Link:
     """The link x ↦ W x + b.
 
@@ -91,22 +89,24 @@ def affine(W: ArrayLike, b: ArrayLike) -> Link:
     >>> link.forward([1, 1]).tolist(), link.vjp([1, 1], [1, 0]).tolist()
     ([3.0, 8.0], [1.0, 2.0])
     """
-    W = check_array(W, "W", ("K", "N"))
     K, N = W.shape
-    b = check_array(b, "b", (K,))
 
+    @accepts(x=array(f"{N}"))
     def forward(x):
-        return W @ check_array(x, "x", (N,)) + b  # (K,)
+        return W @ x + b  # (K,)
 
+    @accepts(V=array(f"[S] {N}"))
     def jvp(x, V):
-        return check_array(V, "V", (N,), ("S", N)) @ W.T  # (S, K)
+        return V @ W.T  # (S, K)
 
+    @accepts(G=array(f"[S] {K}"))
     def vjp(x, G):
-        return check_array(G, "G", (K,), ("S", K)) @ W  # (S, N)
+        return G @ W  # (S, N)
 
     return Link(forward, jvp, vjp)
 
 # %% ../nbs/05_chain.ipynb #f9babf38
+@accepts(f=function, df=function)
 def elementwise(
     f: Callable[[NDArray], NDArray], df: Callable[[NDArray], NDArray]
 ) -> Link:
@@ -141,19 +141,18 @@ def elementwise(
     >>> link.jvp([3, 5], [1, 10]).tolist()
     [6.0, 100.0]
     """
-    check_function(f, "f")
-    check_function(df, "df")
-
+    @accepts(x=array("N"))
     def forward(x):
-        return f(check_array(x, "x", ("N",)))  # (N,)
+        return f(x)  # (N,)
 
+    @accepts(x=array("N"), V=array("[S] N"))
     def product(x, V):
-        x = check_array(x, "x", ("N",))
-        return check_array(V, "V", x.shape, ("S", *x.shape)) * df(x)  # (S, N)
+        return V * df(x)  # (S, N)
 
     return Link(forward, product, product)
 
 # %% ../nbs/05_chain.ipynb #022ce5d4
+@accepts(links=each(instance(Link)))
 def compose(*links: Link) -> Link:
     """Functions in series as one function.
 
@@ -188,12 +187,6 @@ def compose(*links: Link) -> Link:
     >>> chain.vjp([1, 1], [1, 0]).tolist()
     [6.0, 12.0]
     """
-    if not links:
-        raise ValueError("links: expected at least one, got none")
-    for i, link in enumerate(links):
-        if not isinstance(link, Link):
-            raise TypeError(f"links[{i}]: expected a Link, got {type(link).__name__}")
-
     def forward(x):
         for link in links:
             x = link.forward(x)
@@ -215,6 +208,7 @@ def compose(*links: Link) -> Link:
     return Link(forward, jvp, vjp)
 
 # %% ../nbs/05_chain.ipynb #e58605bc
+@accepts(widths=each(count, least=2), order=one_of("forward", "reverse"))
 def jacobian_cost(widths: Sequence[int], order: str) -> int:
     """Multiplications for the Jacobian of a chain of dense links.
 
@@ -248,20 +242,11 @@ def jacobian_cost(widths: Sequence[int], order: str) -> int:
     >>> jacobian_cost([784, 100, 10, 1], "forward") // 79410
     784
     """
-    widths = check_integers(widths, "widths", ("D",), least=1).tolist()
-    if len(widths) < 2:
-        raise ValueError(f"widths: expected two or more, got {widths}")
-    _check_order(order, "forward", "reverse")
     one_pass = sum(n * m for n, m in zip(widths, widths[1:]))
     return (widths[0] if order == "forward" else widths[-1]) * one_pass
 
-
-def _check_order(order, *known):
-    "Refuse an order of accumulation that does not exist."
-    if order not in known:
-        raise ValueError(f"order: expected one of {', '.join(known)}, got {order!r}")
-
 # %% ../nbs/05_chain.ipynb #0eb9afc9
+@accepts(link=instance(Link), x=array("N"), order=one_of("auto", "forward", "reverse"))
 def jacobian(link: Link, x: ArrayLike, order: str = "auto") -> NDArray:
     """The Jacobian of a link, collected from one end or the other.
 
@@ -299,10 +284,6 @@ def jacobian(link: Link, x: ArrayLike, order: str = "auto") -> NDArray:
     >>> jacobian(compose(affine([[1, 2], [3, 4]], [0, 0]), square), [1, 1]).tolist()
     [[6.0, 12.0], [42.0, 56.0]]
     """
-    if not isinstance(link, Link):
-        raise TypeError(f"link: expected a Link, got {type(link).__name__}")
-    _check_order(order, "auto", "forward", "reverse")
-    x = check_array(x, "x", ("N",))
     N = len(x)
     if order != "forward":
         K = len(link.forward(x))
@@ -311,6 +292,7 @@ def jacobian(link: Link, x: ArrayLike, order: str = "auto") -> NDArray:
     return link.vjp(x, np.eye(K, dtype=x.dtype))
 
 # %% ../nbs/05_chain.ipynb #1673f55e
+@accepts(A=array("[M] K"))
 def softmax_jacobian(A: ArrayLike) -> NDArray:
     """The Jacobian of the softmax as a matrix.
 
@@ -346,6 +328,7 @@ def softmax_jacobian(A: ArrayLike) -> NDArray:
     return Y[..., :, None] * (np.eye(Y.shape[-1], dtype=Y.dtype) - Y[..., None, :])
 
 # %% ../nbs/05_chain.ipynb #c7d4ebd9
+@accepts(A=array("[M] K"), G=array("[M] K", "!M S K"))
 def softmax_vjp(A: ArrayLike, G: ArrayLike) -> NDArray:
     """Pull gradients back through the softmax, from probabilities to logits.
 
@@ -380,11 +363,10 @@ def softmax_vjp(A: ArrayLike, G: ArrayLike) -> NDArray:
     [0.875, -0.25, -0.625]
     """
     Y = softmax(A)  # (M, K)
-    fits = [Y.shape] if Y.ndim == 2 else [Y.shape, ("S", *Y.shape)]
-    G = check_array(G, "G", *fits)
     return Y * (G - (Y * G).sum(axis=-1, keepdims=True))  # (M, K)
 
 # %% ../nbs/05_chain.ipynb #2a5887c1
+@accepts(A=array("[M] K"), T=distribution("[M] K", like="A"))
 def cross_entropy_gradient(A: ArrayLike, T: ArrayLike) -> NDArray:
     """Gradient of each sample's loss with respect to its logits, y − t.
 
@@ -418,8 +400,4 @@ def cross_entropy_gradient(A: ArrayLike, T: ArrayLike) -> NDArray:
     >>> cross_entropy_gradient(np.log([1, 2, 5]), [1, 0, 0]).round(6).tolist()
     [-0.875, 0.25, 0.625]
     """
-    Y = softmax(A)  # (M, K)
-    T = check_targets(T, Y.shape[-1])  # (M, K)
-    if T.shape != Y.shape:
-        raise ValueError(f"T: expected shape {Y.shape}, got {T.shape}")
-    return Y - T.astype(Y.real.dtype, copy=False)  # (M, K)
+    return softmax(A) - T  # (M, K)

@@ -13,21 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dlnbook.doors import (
-    check_array, check_count, check_generator, check_integers, check_number
-)
+from .arguments import accepts, count, each, generator, integers, number, path, real
 
 # %% auto #0
 __all__ = ['digits', 'split', 'standardize', 'moons', 'spirals', 'read_idx']
-
-# %% ../nbs/tools_data.ipynb #4eb76ada
-def _table(X: np.ndarray, name: str) -> np.ndarray:
-    "`X` as an array of finite numbers whose rows are samples, or an error."
-    check_array(X, name, real=True)
-    X = np.asarray(X)
-    if X.ndim < 2:
-        raise ValueError(f"{name}: expected a row for each sample, got shape {X.shape}")
-    return X
 
 # %% ../nbs/tools_data.ipynb #54fec4ef
 def digits() -> tuple[np.ndarray, np.ndarray]:
@@ -75,8 +64,9 @@ def _shares(counts: np.ndarray, test: float, rng: np.random.Generator) -> np.nda
     return whole
 
 # %% ../nbs/tools_data.ipynb #0168710e
+@accepts(X=real("M N ...", keep=True), labels=integers("M"), test=number(above=0, below=1), rng=generator)
 def split(
-    X: np.ndarray, labels: np.ndarray, test: float = 0.2, *, rng: np.random.Generator
+    X: np.ndarray, labels: np.ndarray, test: float = 0.2, *, rng: np.random.Generator | int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Set a share of the samples of every class aside for testing.
 
@@ -88,7 +78,7 @@ def split(
         The class of each sample, 0 or more.
     test : float, default 0.2
         The share of test samples, between 0 and 1, both excluded.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator, int or None
         Decides which samples are set aside, and the order of both parts. Equal
         generators give equal splits.
 
@@ -106,7 +96,7 @@ def split(
         If X is not finite or has no rows, labels do not fit it, test is not between 0
         and 1, or one of the two parts would be empty.
     TypeError
-        If X is not real, labels are not integers, or rng is not a generator.
+        If X is not real, labels are not integers, or rng is neither a generator nor a seed.
 
     Notes
     -----
@@ -121,13 +111,9 @@ def split(
     >>> len(X_train), len(X_test)
     (1438, 359)
     """
-    X = _table(X, "X")
-    labels = check_integers(labels, "labels", (len(X),))
-    test = check_number(test, "test", least=0)
-    if not 0 < test < 1 or not 0 < round(test * len(X)) < len(X):
+    if not 0 < round(test * len(X)) < len(X):
         expected = "a share that leaves samples on both sides"
         raise ValueError(f"test: expected {expected}, got {test} of {len(X)} samples")
-    rng = check_generator(rng)
     classes, counts = np.unique(labels, return_counts=True)  # (K,), (K,)
     order = rng.permutation(len(X))              # (M,)
     held = np.zeros(len(X), dtype=bool)          # (M,), in shuffled order
@@ -137,6 +123,7 @@ def split(
     return X[train], labels[train], X[held_out], labels[held_out]
 
 # %% ../nbs/tools_data.ipynb #dd7023b1
+@accepts(train=real("M N", keep=True), others=each(real("S N", keep=True), least=0))
 def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
     """Give every column mean 0 and spread 1, by the training samples' statistics.
 
@@ -172,29 +159,23 @@ def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...
     >>> train.tolist(), test.tolist()
     ([[-1.0, 0.0], [1.0, 0.0]], [[2.0, 0.0]])
     """
-    tables = [_table(train, "train")]
-    tables += [_table(other, f"others[{n}]") for n, other in enumerate(others)]
-    names = ["train", *(f"others[{n}]" for n in range(len(others)))]
-    for name, table in zip(names, tables):
-        if table.ndim != 2 or table.shape[1] != tables[0].shape[1]:
-            expected = f"shape (samples, {tables[0].shape[1]}) like train"
-            raise ValueError(f"{name}: expected {expected}, got {table.shape}")
-    base = tables[0].astype(np.float64)                   # (M, N)
+    base = train.astype(np.float64)                   # (M, N)
     varies = base.min(axis=0) != base.max(axis=0)         # (N,)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = base.mean(axis=0)                          # (N,)
         spread = np.where(varies, base.std(axis=0), 1.0)  # (N,)
     if not np.all(np.isfinite(mean) & np.isfinite(spread) & (spread > 0)):
         raise ValueError("train: expected spreads within float64's range, got others")
-    results = [np.where(varies, (table - mean) / spread, 0.0) for table in tables]
+    results = [np.where(varies, (table - mean) / spread, 0.0) for table in (train, *others)]
     return tuple(
         result.astype(np.float32 if table.dtype == np.float32 else np.float64)
-        for table, result in zip(tables, results)
+        for table, result in zip((train, *others), results)
     )
 
 # %% ../nbs/tools_data.ipynb #c06ffa2c
+@accepts(samples=count(least=2), noise=number(least=0), rng=generator)
 def moons(
-    samples: int, noise: float, rng: np.random.Generator
+    samples: int, noise: float, rng: np.random.Generator | int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw two interlocking half circles, one for each class.
 
@@ -205,7 +186,7 @@ def moons(
     noise : float
         Standard deviation of the Gaussian noise on both coordinates, 0 or more, in units
         of the radius.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator, int or None
         Draws the noise and the order of the samples.
 
     Returns
@@ -220,7 +201,7 @@ def moons(
     ValueError
         If samples is below 2, or noise is negative or not finite.
     TypeError
-        If samples is not an integer, noise not a number, or rng not a generator.
+        If samples is not an integer, noise not a number, or rng neither a generator nor a seed.
 
     Notes
     -----
@@ -232,8 +213,6 @@ def moons(
     >>> X.shape, np.bincount(labels).tolist()
     ((100, 2), [50, 50])
     """
-    samples = check_count(samples, "samples", 2)
-    noise, rng = check_number(noise, "noise", least=0), check_generator(rng)
     sizes = [samples - samples // 2, samples // 2]
     up, down = (np.linspace(0, np.pi, size) for size in sizes)
     X = np.concatenate([
@@ -246,8 +225,9 @@ def moons(
     return X[order], labels[order]
 
 # %% ../nbs/tools_data.ipynb #dc0eac1f
+@accepts(samples_per_class=count, classes=count(least=2), noise=number(least=0), rng=generator)
 def spirals(
-    samples_per_class: int, classes: int, noise: float, rng: np.random.Generator
+    samples_per_class: int, classes: int, noise: float, rng: np.random.Generator | int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw spiral arms around a common center, one for each class.
 
@@ -259,7 +239,7 @@ def spirals(
         Number K of arms, at least 2.
     noise : float
         Standard deviation of the Gaussian noise on the angle, in radians, 0 or more.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator, int or None
         Draws the noise and the order of the samples.
 
     Returns
@@ -274,7 +254,7 @@ def spirals(
     ValueError
         If a count is too small, or noise is negative or not finite.
     TypeError
-        If a count is not an integer, noise not a number, or rng not a generator.
+        If a count is not an integer, noise not a number, or rng neither a generator nor a seed.
 
     Notes
     -----
@@ -287,9 +267,6 @@ def spirals(
     >>> X.shape, np.bincount(labels).tolist()
     ((300, 2), [100, 100, 100])
     """
-    samples_per_class = check_count(samples_per_class, "samples_per_class", 1)
-    classes = check_count(classes, "classes", 2)
-    noise, rng = check_number(noise, "noise", least=0), check_generator(rng)
     arms = np.arange(classes, dtype=np.intp)
     labels = np.repeat(arms, samples_per_class)                              # (M,)
     radius = np.tile(np.linspace(0, 1, samples_per_class + 1)[1:], classes)  # (M,)
@@ -303,6 +280,7 @@ def spirals(
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
+@accepts(path=path)
 def read_idx(path: str | os.PathLike) -> np.ndarray:
     """Read an array from an IDX file, the format of MNIST, plain or compressed.
 
@@ -341,8 +319,6 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     ...     read_idx(path).tolist()
     [7, 2, 1]
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path: expected a file's path, got {path!r}")
     content = Path(path).read_bytes()
     if content[:2] == b"\x1f\x8b":
         try:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnbook.doors import (
-    check_array, check_arrays, check_count, check_function, check_generator, check_number
-)
+from .arguments import accepts, array, arrays, count, function, generator, optional, positive
 
 # %% auto #0
 __all__ = ['update', 'batches', 'Diverged', 'descend']
 
 # %% ../nbs/03_descent.ipynb #908faf96
+@accepts(parameters=arrays, gradients=arrays(like="parameters"), eta=positive)
 def update(
     parameters: Sequence[ArrayLike], gradients: Sequence[ArrayLike], eta: float
 ) -> list[NDArray]:
@@ -55,22 +54,12 @@ def update(
     >>> theta.tolist()
     [2.5, 2.0]
     """
-    eta = check_number(eta, "eta", positive=True)
-    P = check_arrays(parameters, "parameters")
-    G = check_arrays(gradients, "gradients")
-    if len(G) != len(P):
-        expected = f"{len(P)}, as many as parameters"
-        raise ValueError(f"gradients: expected {expected}, got {len(G)}")
-    for i, (p, g) in enumerate(zip(P, G)):
-        if g.shape != p.shape:
-            raise ValueError(f"gradients[{i}]: expected shape {p.shape}, got {g.shape}")
-        if np.iscomplexobj(g) and not np.iscomplexobj(p):
-            raise TypeError(f"gradients[{i}]: expected real numbers, got dtype {g.dtype}")
-    return [np.asarray(p - eta * g, dtype=p.dtype) for p, g in zip(P, G)]
+    return [np.asarray(p - eta * g, dtype=p.dtype) for p, g in zip(parameters, gradients)]
 
 # %% ../nbs/03_descent.ipynb #65ce192c
+@accepts(samples=count, batch_size=count, rng=generator)
 def batches(
-    samples: int, batch_size: int, rng: np.random.Generator
+    samples: int, batch_size: int, rng: np.random.Generator | int | None = None
 ) -> Iterator[NDArray]:
     """Cut the samples, in random order, into batches for one epoch.
 
@@ -80,8 +69,9 @@ def batches(
         The number of samples M, at least 1.
     batch_size : int
         The batch size B, at least 1; more than M means M.
-    rng : numpy.random.Generator
-        Shuffles; one permutation is drawn when the function is called.
+    rng : numpy.random.Generator, int or None
+        Shuffles; one permutation is drawn when the function is called. Hand over one
+        generator for all epochs: a seed would shuffle each of them alike.
 
     Returns
     -------
@@ -92,8 +82,7 @@ def batches(
     Raises
     ------
     TypeError
-        If a count is no integer or `rng` no generator. A seed would not do: each epoch
-        would be shuffled alike.
+        If a count is no integer, or `rng` is neither a generator nor a seed.
     ValueError
         If a count is below 1.
 
@@ -106,9 +95,6 @@ def batches(
     >>> [len(batch) for batch in batches(10, 4, np.random.default_rng(0))]
     [4, 4, 2]
     """
-    samples = check_count(samples, "samples")
-    batch_size = check_count(batch_size, "batch_size")
-    check_generator(rng)
     order = rng.permutation(samples)  # (M,)
     starts = range(0, samples, batch_size)
     return (order[start : start + batch_size] for start in starts)
@@ -149,17 +135,6 @@ class Diverged(ArithmeticError):
         return f"not finite {where}; .parameters are {last}"
 
 # %% ../nbs/03_descent.ipynb #4119cc58
-def _samples(X: ArrayLike, T: ArrayLike) -> tuple[NDArray, NDArray]:
-    "Inputs and targets as arrays with the same number of rows, or an error."
-    for name, array in (("X", X), ("T", T)):
-        if check_array(array, name).ndim == 0:
-            raise ValueError(f"{name}: expected a row for each sample, got one number")
-    X, T = np.asarray(X), np.asarray(T)
-    if len(X) != len(T):
-        raise ValueError(f"T: expected {len(X)} rows like X, got {len(T)}")
-    return X, T
-
-
 def _copies(arrays: Iterable[NDArray]) -> list[NDArray]:
     "The arrays once more, in memory of their own."
     return [np.array(each) for each in arrays]
@@ -170,6 +145,10 @@ def _finite(arrays: Iterable[ArrayLike]) -> bool:
     return all(np.isfinite(each).all() for each in arrays)
 
 # %% ../nbs/03_descent.ipynb #a2276289
+@accepts(
+    parameters=arrays, gradient=function, X=array("M ...", keep=True), T=array("M ...", keep=True), eta=positive,
+    batch_size=count, epochs=count, rng=generator, on_epoch=optional(function), optimizer=function,
+)
 def descend(
     parameters: Sequence[ArrayLike],
     gradient: Callable[[list[NDArray], NDArray, NDArray], Sequence[NDArray]],
@@ -179,9 +158,9 @@ def descend(
     eta: float,
     batch_size: int,
     epochs: int,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int | None = None,
     on_epoch: Callable[[int, list[NDArray]], object] | None = None,
-    rule: Callable[[list[NDArray], Sequence[NDArray], float], list[NDArray]] = update,
+    optimizer: Callable[[list[NDArray], Sequence[NDArray], float], list[NDArray]] = update,
 ) -> list[NDArray]:
     """Go down a loss in batches: GD, SGD and all between.
 
@@ -202,13 +181,13 @@ def descend(
         The batch size B: M or more is gradient descent, 1 is SGD.
     epochs : int
         How often to go through all samples, at least 1.
-    rng : numpy.random.Generator
-        Shuffles the samples before each epoch.
+    rng : numpy.random.Generator, int or None
+        Shuffles the samples before each epoch; a seed for one, or None for chance.
     on_epoch : callable, optional
         ``on_epoch(epoch, parameters)`` is called after epochs 1, 2, …, with copies.
         To keep the way as well as the end, store them.
-    rule : callable
-        ``rule(parameters, gradients, eta)`` returns the parameters after a step.
+    optimizer : callable
+        ``optimizer(parameters, gradients, eta)`` returns the parameters after a step.
 
     Returns
     -------
@@ -243,16 +222,7 @@ def descend(
     >>> round(float(w), 6)
     3.0
     """
-    eta = check_number(eta, "eta", positive=True)
-    epochs = check_count(epochs, "epochs")
-    batch_size = check_count(batch_size, "batch_size")
-    check_generator(rng)
-    for name, each in {"gradient": gradient, "rule": rule}.items():
-        check_function(each, name)
-    if on_epoch is not None:
-        check_function(on_epoch, "on_epoch")
-    X, T = _samples(X, T)
-    parameters = _copies(check_arrays(parameters, "parameters"))
+    parameters = _copies(parameters)
     kept = _copies(parameters)
     for epoch in range(1, epochs + 1):
         for batch in batches(len(X), batch_size, rng):
@@ -262,7 +232,7 @@ def descend(
                     got = f"got {type(gradients).__name__}"
                     raise TypeError(f"gradient: expected to get a list of arrays, {got}")
                 if _finite(gradients):
-                    parameters = rule(parameters, gradients, eta)
+                    parameters = optimizer(parameters, gradients, eta)
             if not (_finite(gradients) and _finite(parameters)):
                 raise Diverged(kept, epoch - 1, eta)
         kept = _copies(parameters)

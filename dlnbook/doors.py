@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arguments import _dense
+
 # %% auto #0
 __all__ = ['check_array', 'check_arrays', 'check_integers', 'check_count', 'check_number', 'check_generator', 'check_function']
 
@@ -63,7 +65,7 @@ def check_array(
     ValueError: X: expected shape (M, 3), got (1, 2)
     """
     try:
-        array = np.asarray(value)
+        array = _dense(value, name)
     except ValueError as error:
         raise ValueError(f"{name}: expected rows of equal length, got unequal ones") from error
     kinds, wanted = ("buif", "real numbers") if real else ("buifc", "numbers")
@@ -247,7 +249,7 @@ def check_number(
     wanted = "a positive finite number" if positive else "a finite number"
     if least > -math.inf:
         wanted += f" of at least {least:g}"
-    if not math.isfinite(value) or value < least or (positive and value <= 0):
+    if abs(value) > 1e308 or not math.isfinite(value) or value < least or (positive and value <= 0):
         raise ValueError(f"{name}: expected {wanted}, got {value}")
     return float(value)
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .doors import check_count
+from .arguments import accepts, count, path, text
 
 # %% auto #0
 __all__ = ['save_arrays', 'load_arrays']
@@ -70,20 +70,6 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
         raise
 
 # %% ../nbs/tools_files.ipynb #c4dad922
-def _check_path(path: str | os.PathLike) -> str:
-    "A file's path as a string."
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path: expected a file's path, got {path!r}")
-    return os.fsdecode(path)
-
-
-def _check_kind(kind: str) -> str:
-    "What a file claims to be."
-    if not isinstance(kind, str) or not kind:
-        raise TypeError(f"kind: expected a name, got {kind!r}")
-    return kind
-
-
 def _storable(arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
     "Named arrays, or an error if one is none that can be stored without a pickle."
     if not isinstance(arrays, Mapping):
@@ -104,6 +90,7 @@ def _storable(arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
     return checked
 
 # %% ../nbs/tools_files.ipynb #2a1157fd
+@accepts(path=path, kind=text(wanted="a name"), version=count)
 def save_arrays(
     path: str | os.PathLike,
     kind: str,
@@ -153,9 +140,8 @@ def save_arrays(
     ...     print(*np.load(path))
     dlnbook.json x
     """
-    path, arrays = _check_path(path), _storable(arrays)
-    header: dict[str, Any] = {"kind": _check_kind(kind)}
-    header["version"] = check_count(version, "version")
+    arrays = _storable(arrays)
+    header: dict[str, Any] = {"kind": kind, "version": version}
     if not isinstance(about, (Mapping, type(None))):
         raise TypeError(f"about: expected a dict, got {type(about).__name__}")
     try:
@@ -182,6 +168,7 @@ def _check_seal(file: BinaryIO, kind: str, path: str) -> None:
         raise ValueError(f"path: expected the bytes once written, got others: {path}")
 
 # %% ../nbs/tools_files.ipynb #8db60abb
+@accepts(path=path, kind=text(wanted="a name"), version=count)
 def load_arrays(
     path: str | os.PathLike, kind: str, version: int
 ) -> tuple[dict[str, NDArray], dict[str, Any]]:
@@ -228,8 +215,6 @@ def load_arrays(
     ...     load_arrays(path, "example", 1)
     ({'x': array([1., 2.])}, {'unit': 'cm'})
     """
-    path, kind = _check_path(path), _check_kind(kind)
-    version = check_count(version, "version")
     with open(path, "rb") as file:
         _check_seal(file, kind, path)
         with zipfile.ZipFile(file) as archive:

@@ -4,350 +4,227 @@
 from __future__ import annotations
 
 import functools
-import inspect
-import math
-import operator
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike, NDArray
 
-from .doors import check_array, check_function
+from .arguments import accepts, instance
 from .loss import cross_entropy, softmax
 from .loss import sigmoid as _sigmoid
 
 # %% auto #0
-__all__ = ['RULES', 'ROUTES', 'Node', 'rule', 'relu', 'sigmoid', 'gradients', 'gradient', 'route', 'softmax_loss', 'draw_flow',
-           'dot']
+__all__ = ['RULES', 'ROUTES', 'Node', 'in_order', 'gradients', 'gather', 'rule', 'relu', 'sigmoid', 'Routed', 'softmax_loss']
 
 # %% ../nbs/06_flow.ipynb #76edbbd8
-#: Local derivatives of the operations that act number by number, one for each argument:
-#: functions of the node's value and its arguments' values, or constants, or None.
-RULES: dict[Callable, tuple] = {}
-
-#: For all other operations the flows themselves, one function for each argument:
-#: of the incoming gradient, the node's value, its arguments' values and options.
-ROUTES: dict[Callable, tuple] = {}
+#: Local derivatives of each operation by its arguments: functions of the node's value
+#: and the arguments' values, or None where an argument can't be a node.
+RULES: dict[Callable | None, tuple] = {None: ()}
 
 # %% ../nbs/06_flow.ipynb #e701066c
-def _name(operation):
-    "What an operation is called in messages."
-    return getattr(operation, "__name__", str(operation)).strip("_")
-
-
-def _is_frozen(value):
-    "Whether it is an array that can't be written into."
-    return type(value) is np.ndarray and not value.flags.writeable
-
-
-def _number(value, name):
-    "Real numbers as a float or as an array that nobody will change."
-    if isinstance(value, float):  # NumPy's float64 is one, too
-        return float(value)
-    array = value if _is_frozen(value) else np.array(value)
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
-    if array.ndim == 0:
-        return float(array)
-    if array.dtype.kind != "f" or array.itemsize not in (4, 8):
-        array = array.astype(np.float64)
-    array.flags.writeable = False
-    return array
-
-# %% ../nbs/06_flow.ipynb #6d684d2e
-_LEAF = -(10**9)  # the count of uses of a leaf starts so low that it never gets to 1
-
-
 class Node(NDArrayOperatorsMixin):
-    """A value in a graph, from which gradients can be taken.
+    """A value, and how it was made.
 
     Parameters
     ----------
-    value : array_like of float, any shape
-        One number, kept as a float, or an array, copied unless it is read-only.
-        Integers and half precision are promoted to float64.
-
-    Raises
-    ------
-    TypeError
-        If the value does not hold real numbers.
-    ValueError
-        If it is empty or holds NaN or infinity.
+    value : float or array_like of float, any shape
+        One number, or many.
+    operation : callable, optional
+        What made it; None for a leaf.
+    args, options : tuple, dict
+        What the operation was applied to: nodes and numbers, and named options.
 
     Notes
     -----
     The nodes of eq-flow-local. Operators and NumPy's functions make new nodes out of
-    nodes, numbers and arrays, where `RULES` or `ROUTES` have an entry for them.
+    nodes and numbers. {py:class}`dlnbook.engine.Node` adds what strangers need.
 
     Examples
     --------
     >>> x = Node(3.0)
-    >>> x * x + np.exp(x - 3)
-    Node(10.0)
+    >>> z = x * x + 1
+    >>> z.value, gradients(z)[x]
+    (np.float64(10.0), np.float64(6.0))
     """
 
-    __slots__ = ("_value", "_operation", "_uses", "_x", "_dx", "_y", "_dy")
-    __slots__ += ("__weakref__",)
+    __slots__ = ("value", "operation", "args", "options")
     __hash__, __eq__, __ne__ = object.__hash__, object.__eq__, object.__ne__
+    rules = RULES
 
-    def __init__(self, value: ArrayLike) -> None:
-        if type(value) is not float or not math.isfinite(value):
-            value = _number(check_array(value, "value", real=True), "value")
-        self._value = value
-        self._operation = self._x = self._dx = self._y = self._dy = None
-        self._uses = _LEAF
+    def __init__(self, value: Any, operation: Any = None, args: Any = (), options: Any = None) -> None:
+        self.value, self.operation = value, operation
+        self.args, self.options = args, options or {}
 
-    @property
-    def value(self) -> float | NDArray:
-        "The number, or a read-only array."
-        return self._value
+    @staticmethod
+    def of(operation: Callable, args: tuple, options: dict) -> Node:
+        "The node that an operation makes."
+        return Node(operation(*_plain(args)), operation, args)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        "The shape of the value, () for one number."
-        return np.shape(self._value)
+    def __array_ufunc__(self, operation, method, *args, **options):
+        return self.of(operation, args, options)
 
     @property
-    def inputs(self) -> tuple[Node, ...]:
-        "The nodes from which this one was computed, none for a leaf."
-        if type(self._x) is tuple:
-            return self._x
-        return tuple(each for each in (self._x, self._y) if each is not None)
+    def inputs(self) -> list[Node]:
+        "The nodes from which this one was made."
+        return [each for each in self.args if isinstance(each, Node)]
 
-    def __repr__(self) -> str:
-        return f"Node({self._value!r})"
+    def flows(self, g: Any) -> list:
+        "What goes to each input when g comes in (eq-flow-local)."
+        z, *values = _plain((self, *self.args))
+        return [g * rule(z, *values)
+                for each, rule in zip(self.args, self.rules[self.operation])
+                if isinstance(each, Node)]  # fmt: skip
 
-    def __array_ufunc__(self, ufunc, method, *args, **options):
-        if method != "__call__" or options:
-            what = f"{method} and {options} are not for nodes"
-            if "out" in options:
-                what = "a node cannot be changed in place; write x = x + y"
-            raise TypeError(f"{_name(ufunc)}: {what}")
-        return _apply(ufunc, args, {})
 
-    def __array_function__(self, function, types, args, options):
-        count = len(ROUTES.get(function) or RULES.get(function) or args)
-        if len(args) > count:  # options that were not named, as in np.sum(x, 0)
-            names = list(inspect.signature(function).parameters)[count:]
-            options = dict(zip(names, args[count:])) | options
-        return _apply(function, args[:count], options)
+def _plain(args):
+    "Values instead of nodes."
+    values = [each.value if isinstance(each, Node) else each for each in args]
+    return [np.asarray(value)[()] for value in values]
 
 # %% ../nbs/06_flow.ipynb #4cc62562
-def _refuse(self, *args, **options):
-    "No number can be had from a node in silence."
-    raise TypeError("expected a number, got a node, which has no truth value either; "
-                    "take its node.value")  # fmt: skip
-
-
-def _refuse_change(self, index, value):
-    "No part of a node can be changed."
-    raise TypeError("a node cannot be changed; compute a new one")
-
-
-Node.__bool__ = Node.__float__ = Node.__int__ = Node.__array__ = _refuse
-Node.__setitem__ = _refuse_change
+RULES[np.add] = (lambda z, x, y: 1.0, lambda z, x, y: 1.0)
+RULES[np.subtract] = (lambda z, x, y: 1.0, lambda z, x, y: -1.0)
 
 # %% ../nbs/06_flow.ipynb #0d45df2b
-class _Step:
-    "How a node of arrays came about: all that its rule will want to know."
-
-    __slots__ = ("rules", "routed", "places", "values", "options")
-
-    def __init__(self, rules, routed, places, values, options):
-        self.rules, self.routed, self.places = rules, routed, places
-        self.values, self.options = values, options
-
-    def flow(self, place, g, z):
-        "The flow to the argument at `place`, when g comes in."
-        rule = self.rules[place]
-        if self.routed:
-            return rule(g, z, *self.values, **self.options)
-        if rule == 1.0:  # nothing to do, which is worth a line for large arrays
-            return g
-        slope = rule(z, *self.values) if callable(rule) else rule
-        return g * slope
-
-
-class _Result(Node):
-    "A node that an operation made."
-
-    __slots__ = ()
-    __init__ = object.__init__  # the quickest way to a new object
-
-# %% ../nbs/06_flow.ipynb #f37fe2a9
-def _find_rules(operation, args):
-    "An operation's rules, whether they are routes, and which arguments are nodes."
-    routed = operation in ROUTES
-    rules = ROUTES[operation] if routed else RULES.get(operation)
-    if rules is None:
-        name = _name(operation)
-        raise TypeError(f"{name}: there is no rule for it in RULES or ROUTES")
-    places = [i for i, each in enumerate(args) if isinstance(each, Node)]
-    if not places:
-        raise TypeError(f"{_name(operation)}: expected a node among its arguments")
-    for i in places:
-        if i >= len(rules) or rules[i] is None:
-            where = f"as argument {i + 1}, got a node"
-            raise TypeError(f"{_name(operation)}: expected numbers {where}")
-    return rules, routed, places
-
-
-def _check_options(operation, rule, count, options):
-    "Refuse options of which a route knows nothing."
-    try:
-        inspect.signature(rule).bind(*range(count + 2), **options)
-    except TypeError as error:
-        raise TypeError(f"{_name(operation)}: not with nodes: {error}") from None
-
-
-def _apply(operation, args, options):
-    "The node that an operation makes of nodes and numbers."
-    rules, routed, places = _find_rules(operation, args)
-    name = _name(operation)
-    if options:
-        rule = rules[places[0]] if routed else _name
-        _check_options(operation, rule, len(args), options)
-    values = [n._value if isinstance(n, Node) else _number(n, name) for n in args]
-    try:
-        value = operation(*values, **options)
-    except (ValueError, TypeError, IndexError) as error:
-        shapes = " and ".join(str(np.shape(each)) for each in values)
-        kinds = (TypeError, IndexError, ValueError)
-        kind = next(kind for kind in kinds if isinstance(error, kind))
-        raise kind(f"{name}: not for values of shape {shapes}: {error}") from error
-    if isinstance(value, np.ndarray):
-        value.flags.writeable = False
-    z = _Result()
-    z._value, z._operation, z._uses = _number(value, name), operation, 0
-    z._x, z._y, z._dy = tuple([args[i] for i in places]), None, None
-    z._dx = _Step(rules, routed, places, values, options)
-    for each in z._x:
-        each._uses += 1
-    return z
-
-# %% ../nbs/06_flow.ipynb #722185af
-def _plain(operation, value, x, dx, y=None, dy=None):
-    "A node of plain numbers: its inputs and local derivatives (without y: a constant)."
-    z = _Result()
-    z._value, z._operation, z._uses = value, operation, 0
-    z._x, z._dx, z._y, z._dy = x, dx, y, dy
-    x._uses += 1
-    if y is not None:
-        y._uses += 1
-    return z
-
-# %% ../nbs/06_flow.ipynb #8fef144f
-def _gather(flow, value):
-    "Add up a flow over what broadcasting copied, so that it gets the shape of `value`."
-    if type(value) is float:
-        return flow if type(flow) is float else float(np.sum(flow))
-    flow = np.asarray(flow)
-    if flow.shape != value.shape:
-        flow = flow.sum(axis=tuple(range(flow.ndim - value.ndim)))
-        axes = [i for i, n in enumerate(value.shape) if n == 1 < flow.shape[i]]
-        flow = flow.sum(axis=tuple(axes), keepdims=True)
-    if flow.shape != value.shape:
-        raise ValueError(f"expected a flow of shape {value.shape}, got {flow.shape}")
-    return flow.astype(value.dtype, copy=False)
-
-
-def _pass_back(node, g):
-    "The inputs of a node and what flows to each of them when g comes in."
-    x, dx = node._x, node._dx
-    if type(dx) is not _Step:
-        slopes = zip(x, dx) if type(dx) is tuple else ((x, dx), (node._y, node._dy))
-        return [(each, g * slope) for each, slope in slopes if each is not None]
-    try:
-        flows = [dx.flow(place, g, node._value) for place in dx.places]
-        return [(n, _gather(flow, n._value)) for n, flow in zip(x, flows)]
-    except (ValueError, IndexError) as error:
-        name = _name(node._operation)
-        raise ValueError(f"{name}, on the way back: {error}") from error
-
-# %% ../nbs/06_flow.ipynb #915af5e2
-RULES[np.add] = (1.0, 1.0)
-RULES[np.subtract] = (1.0, -1.0)
-RULES[np.positive], RULES[np.negative] = (1.0,), (-1.0,)
-
-# %% ../nbs/06_flow.ipynb #492d77b0
-_NUMBERS = (float, int)
-_ADD, _MULTIPLY = np.add, np.multiply
-
-
-def _add(self, other):
-    "x + y."
-    if (kind := type(other)) is _Result or kind is Node:
-        value = self._value + other._value if type(self._value) is float else None
-        if type(value) is float:
-            z = _Result()  # as in _plain, without the cost of a call
-            z._value = value
-            z._operation = _ADD
-            z._x = self
-            z._y = other
-            z._dx = z._dy = 1.0
-            z._uses = 0
-            self._uses += 1
-            other._uses += 1
-            return z
-    elif kind in _NUMBERS and type(self._value) is float:
-        return _plain(np.add, self._value + other, self, 1.0, None, float(other))
-    return _apply(np.add, (self, other), {})
-
-
-Node.__add__ = Node.__radd__ = _add
-
-
-def _subtract(self, other):
-    "x − y."
-    if type(self._value) is float:
-        if isinstance(other, Node) and type(other._value) is float:
-            value = self._value - other._value
-            return _plain(np.subtract, value, self, 1.0, other, -1.0)
-        if type(other) in _NUMBERS:
-            value = self._value - other
-            return _plain(np.subtract, value, self, 1.0, None, float(other))
-    return _apply(np.subtract, (self, other), {})
-
-
-def _negative(self):
-    "−x."
-    if type(self._value) is float:
-        return _plain(np.negative, -self._value, self, -1.0)
-    return _apply(np.negative, (self,), {})
-
-
-Node.__sub__, Node.__neg__ = _subtract, _negative
-
-# %% ../nbs/06_flow.ipynb #04fb51ae
 RULES[np.multiply] = (lambda z, x, y: y, lambda z, x, y: x)
 RULES[np.divide] = (lambda z, x, y: 1 / y, lambda z, x, y: -z / y)
 
+# %% ../nbs/06_flow.ipynb #fd6cd641
+@accepts(output=instance(Node))
+def in_order(output: Node) -> Iterator[Node]:
+    """All nodes that lead to the output, each before its inputs.
 
-def _multiply(self, other):
-    "x y."
-    if (kind := type(other)) is _Result or kind is Node:
-        x, y = self._value, other._value
-        value = x * y if type(x) is float else None
-        if type(value) is float:
-            z = _Result()  # as in _plain, without the cost of a call
-            z._value = value
-            z._operation = _MULTIPLY
-            z._x, z._dx = self, y
-            z._y, z._dy = other, x
-            z._uses = 0
-            self._uses += 1
-            other._uses += 1
-            return z
-    elif kind in _NUMBERS and type(self._value) is float:
-        k = float(other)
-        return _plain(_MULTIPLY, k * self._value, self, k, None, k)
-    return _apply(np.multiply, (self, other), {})
+    Parameters
+    ----------
+    output : Node
+        Where the walk begins.
+
+    Yields
+    ------
+    Node
+        Each once, after all that use it.
+
+    Raises
+    ------
+    TypeError
+        If `output` is no node.
+
+    Notes
+    -----
+    The order in which gradients can be added up by eq-flow-fan-out. No recursion: a
+    graph may be deeper than Python's stack.
+
+    Examples
+    --------
+    >>> x = Node(3.0)
+    >>> y = x * x
+    >>> list(in_order(y + x)) == [y + x, y, x]
+    False
+    >>> z = y + x
+    >>> list(in_order(z)) == [z, y, x]
+    True
+    """
+    uses, todo = {output: 0}, [output]
+    for node in todo:
+        for each in node.inputs:
+            if each not in uses:
+                todo.append(each)
+            uses[each] = uses.get(each, 0) + 1
+    ready = [output]
+    while ready:
+        yield (node := ready.pop())
+        for each in node.inputs:
+            uses[each] -= 1
+            if uses[each] == 0:  # all that use it have passed on
+                ready.append(each)
+
+# %% ../nbs/06_flow.ipynb #111ff11b
+@accepts(output=instance(Node))
+def gradients(output: Node, seed: Any = 1.0) -> dict[Node, Any]:
+    """The gradient of an output by every node that leads to it.
+
+    Parameters
+    ----------
+    output : Node
+        Where the flow begins.
+    seed : float or ndarray, shape of `output`
+        The gradient that comes in there.
+
+    Returns
+    -------
+    dict from Node to float or ndarray
+        In the shape of each node's value. Nothing is written into any node.
+
+    Raises
+    ------
+    TypeError
+        If `output` is no node.
+    KeyError
+        If there is no rule for one of the operations.
+
+    Notes
+    -----
+    eq-flow-local and eq-flow-fan-out, from the output to the leaves: the reverse mode
+    of S. Linnainmaa (1970), see A. Griewank and A. Walther (2008), chapter 3.
+    A gradient is a number: inside another graph it is a constant.
+
+    Examples
+    --------
+    >>> x = Node(3.0)
+    >>> y = x * x
+    >>> found = gradients(2 * y)
+    >>> float(found[y]), float(found[x])
+    (2.0, 12.0)
+    """
+    found: dict = {output: seed}
+    for node in in_order(output):
+        for each, flow in zip(node.inputs, node.flows(found[node])):
+            found[each] = found.get(each, 0.0) + gather(flow, each)
+    return found
 
 
-Node.__mul__ = Node.__rmul__ = _multiply
+def gather(flow: Any, node: Node) -> Any:
+    """Add up a flow over what broadcasting copied, so that it gets its node's shape.
+
+    Parameters
+    ----------
+    flow : float or ndarray, shape of some result
+        What flows to the node.
+    node : Node
+        Whose value was broadcast to that shape.
+
+    Returns
+    -------
+    float or ndarray, shape of the node's value
+        The sums.
+
+    Raises
+    ------
+    Nothing
+        A flow that has too few axes passes.
+
+    Notes
+    -----
+    eq-flow-broadcast.
+
+    Examples
+    --------
+    >>> gather(np.ones((3, 2)), Node([1.0, 2.0])).tolist()
+    [3.0, 3.0]
+    """
+    shape = np.shape(node.value)
+    if np.shape(flow) == shape:
+        return flow
+    extra = np.ndim(flow) - len(shape)
+    flow = np.sum(flow, axis=tuple(range(extra)))
+    ones = tuple(i for i, n in enumerate(shape) if n == 1 < np.shape(flow)[i])
+    return np.sum(flow, axis=ones, keepdims=True)
+
+# %% ../nbs/06_flow.ipynb #5e04a37a
+RULES[np.positive] = (lambda z, x: 1.0,)
+RULES[np.negative] = (lambda z, x: -1.0,)
 
 # %% ../nbs/06_flow.ipynb #bd00393b
 def _wins(x, y):
@@ -359,45 +236,31 @@ RULES[np.maximum] = (lambda z, x, y: _wins(x, y), lambda z, x, y: _wins(y, x))
 RULES[np.minimum] = (lambda z, x, y: _wins(y, x), lambda z, x, y: _wins(x, y))
 RULES[np.abs] = (lambda z, x: np.sign(x),)
 
-# %% ../nbs/06_flow.ipynb #3b5af98c
-def _taught(function, table, entries):
-    "The function, fit for nodes, with its entries in a table."
-    table[check_function(function, "function")] = entries
-    if isinstance(function, np.ufunc):
-        return function
-
-    @functools.wraps(function)
-    def on_nodes(*args, **options):
-        if any(isinstance(each, Node) for each in args):
-            return _apply(function, args, options)
-        return function(*args, **options)
-
-    return on_nodes
-
-
-def rule(*derivatives: Callable | float | None) -> Callable[[Callable], Callable]:
-    """Teach the engine a function that acts number by number.
+# %% ../nbs/06_flow.ipynb #26aaefcf
+def rule(*entries: Callable | None, table: dict | None = None) -> Callable[[Callable], Callable]:
+    """Teach the engine a function.
 
     Parameters
     ----------
-    *derivatives : callable, float or None
-        The local derivative by each argument: a function of the result z and of all
-        arguments, or a constant. None where the argument can't be a node.
+    *entries : callable or None
+        What a table holds for it, one entry for each argument. None where the
+        argument can't be a node.
+    table : dict, optional
+        `RULES`, unless said otherwise.
 
     Returns
     -------
     callable
-        A decorator for the function itself, which is made of NumPy's functions or is
-        one of them. Decorated, it takes nodes as well as numbers.
+        A decorator for the function itself. Decorated, it takes nodes and numbers.
 
     Raises
     ------
-    TypeError
-        If a derivative is no function, number or None, or nothing callable is decorated.
+    Nothing
+        A wrong entry shows when a gradient is asked for.
 
     Notes
     -----
-    An entry of `RULES`, used as in eq-flow-local.
+    The local derivatives of eq-flow-local.
 
     Examples
     --------
@@ -405,21 +268,25 @@ def rule(*derivatives: Callable | float | None) -> Callable[[Callable], Callable
     ... def cube(x):
     ...     return x ** 3
     >>> x = Node(2.0)
-    >>> cube(x), gradient(cube(x), x), cube(10)
-    (Node(8.0), 12.0, 1000)
+    >>> float(gradients(cube(x))[x]), cube(10)
+    (12.0, 1000)
     """
-    for i, each in enumerate(derivatives):
-        if not (each is None or callable(each) or type(each) in _NUMBERS):
-            raise TypeError(f"derivatives[{i}]: expected a function, got {each!r}")
-    return lambda function: _taught(function, RULES, derivatives)
 
-# %% ../nbs/06_flow.ipynb #c7722e34
+    def teach(function):
+        (RULES if table is None else table)[function] = entries
+
+        @functools.wraps(function)
+        def on_nodes(*args, **options):
+            nodes = [each for each in args if isinstance(each, Node)]
+            made = nodes[0].of if nodes else None
+            return made(function, args, options) if nodes else function(*args, **options)
+
+        return on_nodes
+
+    return teach
+
+
 @rule(lambda z, x: np.greater(x, 0))
-def _relu(x):
-    "max(x, 0), with the derivative 0 at the kink."
-    return np.maximum(x, 0.0)
-
-
 def relu(x: Node | ArrayLike) -> Node | NDArray:
     """The rectifier max(x, 0), of nodes or numbers.
 
@@ -436,7 +303,7 @@ def relu(x: Node | ArrayLike) -> Node | NDArray:
     Raises
     ------
     TypeError
-        If x does not hold real numbers.
+        If x does not hold numbers.
 
     Notes
     -----
@@ -444,16 +311,11 @@ def relu(x: Node | ArrayLike) -> Node | NDArray:
 
     Examples
     --------
-    >>> x = Node([-1.0, 0.0, 2.0])
-    >>> gradient(np.sum(relu(x)), x).tolist()
+    >>> x = Node(np.array([-1.0, 0.0, 2.0]))
+    >>> gradients(relu(x), np.ones(3))[x].tolist()
     [0.0, 0.0, 1.0]
     """
-    if isinstance(x, Node) and type(x._value) is float:
-        return _plain(_RELU, max(x._value, 0.0), x, 1.0 if x._value > 0 else 0.0)
-    return _relu(x if isinstance(x, Node) else _number(x, "x"))
-
-
-_RELU = _relu.__wrapped__
+    return np.maximum(x, 0.0)
 
 # %% ../nbs/06_flow.ipynb #c1990abd
 @rule(lambda z, x: z * _sigmoid(-x))
@@ -484,218 +346,12 @@ def sigmoid(x: Node | ArrayLike) -> Node | NDArray:
     Examples
     --------
     >>> x = Node(0.0)
-    >>> sigmoid(x), gradient(sigmoid(x), x)
-    (Node(0.5), 0.25)
+    >>> float(sigmoid(x).value), float(gradients(sigmoid(x))[x])
+    (0.5, 0.25)
     """
     return _sigmoid(x)
 
-# %% ../nbs/06_flow.ipynb #fd6cd641
-def _receive(arrived, node, flow):
-    "Add a flow to what has arrived at a node; how many have arrived."
-    entry = arrived[node]
-    entry[0] = entry[0] + flow if entry[1] else flow
-    entry[1] += 1
-    return entry[1]
-
-# %% ../nbs/06_flow.ipynb #111ff11b
-def _walk(stack, arrived, passed):
-    "Pass on from node to node, trusting their counts of uses."
-    pop, push = stack.pop, stack.append
-    for _ in range(3_000_000):
-        if not stack:
-            break
-        node, g = pop()
-        if passed is not None:
-            passed[node] = passed[node] + g
-        x, dx, y = node._x, node._dx, node._y
-        if type(dx) is _Step:  # arrays
-            for each, flow in _pass_back(node, g):
-                if _receive(arrived, each, flow) == each._uses:
-                    push((each, arrived.pop(each)[0]))
-            continue
-        if y is not None:
-            slopes = (x, dx), (y, node._dy)
-        else:
-            slopes = zip(x, dx) if type(dx) is tuple else ((x, dx),)
-        for each, slope in slopes:  # the same for plain numbers, without calls
-            uses = each._uses
-            if uses == 1:
-                push((each, g * slope))
-            else:
-                entry = arrived[each]
-                entry[0] += g * slope
-                entry[1] = count = entry[1] + 1
-                if count == uses:
-                    push((each, arrived.pop(each)[0]))
-
-# %% ../nbs/06_flow.ipynb #f8531ae1
-def _in_order(*outputs):
-    "All nodes that lead to the outputs, each after its inputs."
-    order, seen, stack = {}, set(), [(node, False) for node in outputs]
-    while stack:
-        node, inputs_done = stack.pop()
-        if inputs_done:
-            order[node] = len(order)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((each, False) for each in reversed(node.inputs))
-        elif node not in order:
-            name = _name(node._operation)
-            raise ValueError(f"{name}: expected a graph without cycles, got a node "
-                             f"of shape {node.shape} that leads to itself")  # fmt: skip
-    return list(order)
-
-
-def _settle(arrived, passed):
-    "Pass on from nodes that still wait, each after all that use it."
-    waiting = [node for node in arrived if node._operation is not None]
-    for node in reversed(_in_order(*waiting)):
-        if node._operation is not None:
-            g, _ = arrived[node]
-            if passed is not None:
-                passed[node] = passed[node] + g
-            for each, flow in _pass_back(node, g):
-                _receive(arrived, each, flow)
-
-# %% ../nbs/06_flow.ipynb #94e8f81a
-def _sweep(output, seed, passed):
-    "What arrives at the leaves; `passed` gets the gradients of all other nodes."
-    arrived = defaultdict(lambda: [0.0, 0])
-    if output._operation is None:
-        _receive(arrived, output, seed)
-        return arrived
-    stack = [(output, seed)]
-    while stack:
-        _walk(stack, arrived, passed)
-        if stack:
-            _in_order(output)  # an error if it can't come to an end
-    _settle(arrived, passed)
-    return arrived
-
-# %% ../nbs/06_flow.ipynb #5e04a37a
-def _seed(output, seed):
-    "The gradient that comes in at the output."
-    if not isinstance(output, Node):
-        raise TypeError(f"output: expected a node, got {type(output).__name__}")
-    if seed is None:
-        if output.shape != ():
-            raise ValueError(
-                f"seed: expected one of shape {output.shape}, since the output "
-                f"of {_name(output._operation)} is no single number, got none"
-            )
-        return 1.0
-    seed = check_array(seed, "seed", output.shape, real=True)
-    return float(seed) if output.shape == () else seed.astype(output._value.dtype)
-
-# %% ../nbs/06_flow.ipynb #59602e28
-def _own(node, gradient):
-    "A node's gradient as an array that belongs to whoever asked, or a float."
-    return gradient if type(node._value) is float else np.full_like(node._value, gradient)
-
-
-def gradients(
-    output: Node, seed: ArrayLike | None = None
-) -> dict[Node, float | NDArray]:
-    """The gradients of an output by all nodes that lead to it.
-
-    Parameters
-    ----------
-    output : Node
-        Where the flow begins.
-    seed : array_like of float, shape of `output`, optional
-        The gradient that comes in there. It may be left out if the output is one
-        number, and is 1 then.
-
-    Returns
-    -------
-    dict from Node to float or ndarray
-        A gradient for each node, in the shape and dtype of its value. Nodes
-        that do not lead to the output are not in it.
-
-    Raises
-    ------
-    TypeError
-        If `output` is no node or `seed` does not hold real numbers.
-    ValueError
-        If the seed's shape is not that of the output, or it holds NaN or infinity;
-        or if the graph has a cycle, which takes some violence to make.
-
-    Notes
-    -----
-    eq-flow-local and eq-flow-fan-out, from the output to the leaves: the reverse mode
-    of S. Linnainmaa (1970), see A. Griewank and A. Walther (2008), chapter 3.
-
-    Examples
-    --------
-    >>> x = Node(3.0)
-    >>> y = x * x
-    >>> found = gradients(2 * y)
-    >>> found[y], found[x]
-    (2.0, 12.0)
-    """
-    passed: dict = defaultdict(float)
-    arrived = _sweep(output, _seed(output, seed), passed)
-    found = {node: g for node, (g, _) in arrived.items()} | passed
-    return {node: _own(node, g) for node, g in found.items()}
-
-# %% ../nbs/06_flow.ipynb #3200a2d9
-def gradient(
-    output: Node, nodes: Node | Sequence[Node], seed: ArrayLike | None = None
-) -> Any:
-    """The gradient of an output by one node, or by several.
-
-    Parameters
-    ----------
-    output : Node
-        Where the flow begins.
-    nodes : Node or sequence of Node
-        By what to differentiate: leaves or any other nodes.
-    seed : array_like of float, shape of `output`, optional
-        The gradient that comes in at the output. It may be left out if that is one
-        number, and is 1 then.
-
-    Returns
-    -------
-    float or ndarray, or list of these
-        A gradient in the shape and dtype of its node's value; a list for a sequence.
-        Zero for nodes that do not lead to the output.
-
-    Raises
-    ------
-    TypeError
-        If `output` or one of `nodes` is no node, or `seed` does not hold real numbers.
-    ValueError
-        If the seed's shape is not that of the output, or it holds NaN or infinity;
-        or if the graph has a cycle, which takes some violence to make.
-
-    Notes
-    -----
-    eq-flow-local and eq-flow-fan-out, as in `gradients`, which keeps all of them.
-
-    Examples
-    --------
-    >>> x, y = Node(2.0), Node([1.0, 3.0])
-    >>> by_x, by_y = gradient(np.sum(x * y), [x, y])
-    >>> by_x, by_y.tolist()
-    (4.0, [2.0, 2.0])
-    """
-    single = isinstance(nodes, Node)
-    if not single and not isinstance(nodes, Sequence):
-        raise TypeError(f"nodes: expected a node or a list of nodes, got {nodes!r}")
-    wanted = [nodes] if single else nodes
-    for i, node in enumerate(wanted):
-        if not isinstance(node, Node):
-            raise TypeError(f"nodes[{i}]: expected a node, got {type(node).__name__}")
-    start = _seed(output, seed)
-    inner = any(node._operation is not None for node in wanted)
-    passed: dict | None = defaultdict(float) if inner else None
-    found = {node: g for node, (g, _) in _sweep(output, start, passed).items()}
-    found |= passed or {}
-    flows = [_own(node, found.get(node, 0.0)) for node in wanted]
-    return flows[0] if single else flows
-
-# %% ../nbs/06_flow.ipynb #bcdcce21
+# %% ../nbs/06_flow.ipynb #91881fea
 def _power_by_base(z, x, y):
     "y xʸ⁻¹, and 0 where y is 0."
     zero = np.equal(y, 0)
@@ -703,155 +359,93 @@ def _power_by_base(z, x, y):
 
 
 def _power_by_exponent(z, x, y):
-    "xʸ ln x, and 0 where x is 0."
-    return z * np.log(np.where(np.equal(x, 0), 1.0, x))
+    "xʸ ln x, and 0 where x is 0 and y is not negative."
+    zero = np.equal(x, 0) & np.greater_equal(y, 0)
+    return z * np.log(np.where(zero, 1.0, x))
+
+
+def _tanh_slope(z, x):
+    "1 − tanh² x without a difference."
+    e = np.exp(-2 * np.abs(x))
+    return 4 * e / (1 + e) ** 2
 
 
 RULES[np.power] = (_power_by_base, _power_by_exponent)
+RULES[np.tanh] = (_tanh_slope,)
 RULES[np.exp] = (lambda z, x: z,)
 RULES[np.log] = (lambda z, x: 1 / x,)
 RULES[np.log1p] = (lambda z, x: 1 / (1 + x),)
-RULES[np.tanh] = (lambda z, x: 1 - z * z,)
 RULES[np.sqrt] = (lambda z, x: 0.5 / z,)
 RULES[np.square] = (lambda z, x: 2 * x,)
-RULES[np.where] = (
-    None,
-    lambda z, on, x, y: np.not_equal(on, 0),
-    lambda z, on, x, y: np.equal(on, 0),
-)
 
 # %% ../nbs/06_flow.ipynb #4f276109
-def route(*flows: Callable | None) -> Callable[[Callable], Callable]:
-    """Teach the engine a function that does not act number by number.
-
-    Parameters
-    ----------
-    *flows : callable or None
-        The flow to each argument: a function of the incoming gradient g, the result z,
-        all arguments and the call's options. None where the argument can't be a node.
-
-    Returns
-    -------
-    callable
-        A decorator for the function itself, which then takes nodes as well as numbers.
-
-    Raises
-    ------
-    TypeError
-        If a flow is neither function nor None, or nothing callable is decorated.
-
-    Notes
-    -----
-    An entry of `ROUTES`. What a flow has more axes than its argument is summed,
-    by eq-flow-broadcast.
-
-    Examples
-    --------
-    >>> @route(lambda g, z, x: g[::-1])
-    ... def reverse(x):
-    ...     return x[::-1]
-    >>> x = Node([1.0, 2.0, 3.0])
-    >>> gradient(reverse(x), x, seed=[10, 20, 30]).tolist()
-    [30.0, 20.0, 10.0]
-    """
-    for i, each in enumerate(flows):
-        if not (each is None or callable(each)):
-            raise TypeError(f"flows[{i}]: expected a function, got {each!r}")
-    return lambda function: _taught(function, ROUTES, flows)
+#: For operations that don't act number by number the flows themselves: functions of the
+#: gradient that comes in, the node's value, its arguments' values and options.
+ROUTES: dict[Callable, tuple] = {}
 
 
-def _spread(g, x, axis, keepdims):
-    "A gradient of a sum over some axes, copied along these axes."
+class Routed(Node):
+    "A node whose operation has an entry in `ROUTES`."
+
+    __slots__ = ()
+    routes = ROUTES
+
+    def flows(self, g: Any) -> list:
+        "What goes to each input when g comes in."
+        z, *values = _plain((self, *self.args))
+        return [route(g, z, *values, **self.options)
+                for each, route in zip(self.args, self.routes[self.operation])
+                if isinstance(each, Node)]  # fmt: skip
+
+
+def _of(operation, args, options):
+    "The node that an operation makes, of the kind that its table says."
+    kind = Routed if operation in ROUTES else Node
+    return kind(operation(*_plain(args), **options), operation, args, options)
+
+
+Node.of = staticmethod(_of)  # type: ignore[method-assign]
+Node.__array_function__ = lambda self, f, types, args, options: self.of(f, args, options)
+
+# %% ../nbs/06_flow.ipynb #f3d5dc60
+def _moved(move):
+    "The flow of an operation that only moves numbers (eq-flow-route)."
+
+    def flow(g, z, x, *args, **options):
+        numbered = 1 + np.arange(np.size(x)).reshape(np.shape(x))
+        origins = np.ravel(move(numbered, *args, **options))
+        sums = np.bincount(origins, np.ravel(g), 1 + np.size(x))
+        return sums[1:].reshape(np.shape(x))
+
+    return flow
+
+
+def _spread(g, z, x, axis=None, keepdims=False):
+    "The flow of a sum: g, copied along the axes of the sum."
     if axis is not None and not keepdims:
         g = np.expand_dims(g, axis)
     return np.broadcast_to(g, np.shape(x))
 
 
-def _sum_flow(g, z, x, axis=None, keepdims=False):
-    return _spread(g, x, axis, keepdims)
+def _shared(g, z, x, **options):
+    "The flow of a mean."
+    return _spread(g, z, x, **options) * (np.size(z) / np.size(x))
 
 
-def _mean_flow(g, z, x, axis=None, keepdims=False):
-    return _spread(g, x, axis, keepdims) * (np.size(z) / np.size(x))
-
-
-def _reshape_flow(g, z, x, shape=None, newshape=None):
-    return np.reshape(g, np.shape(x))
-
-
-def _transpose_flow(g, z, x, axes=None):
-    back = None if axes is None else np.argsort(np.arange(x.ndim)[list(axes)])
-    return np.transpose(g, back)
-
-
-def _take_flow(g, z, x, index):
-    flow = np.zeros_like(x)
-    np.add.at(flow, index, g)
-    return flow
-
-
-@route(_take_flow)
-def _take(x, index):
+def _entries(x, index):
     return x[index]
 
 
-ROUTES[np.sum] = (_sum_flow,)
-ROUTES[np.mean] = (_mean_flow,)
-ROUTES[np.reshape] = (_reshape_flow,)
-ROUTES[np.transpose] = (_transpose_flow,)
-
-# %% ../nbs/06_flow.ipynb #f3d5dc60
-def _method(function):
-    "A method that calls a NumPy function."
-
-    @functools.wraps(function)
-    def method(self, *args, **options):
-        return function(self, *args, **options)
-
-    return method
-
-
-def _reshaped(self, *shape):
-    "The same numbers in another shape."
-    return np.reshape(self, shape[0] if len(shape) == 1 else shape)
-
-
-def _item(self, index):
-    "Entries, rows or slices."
-    return _take(self, index=index)
-
-
-Node.sum, Node.mean = _method(np.sum), _method(np.mean)
-Node.transpose, Node.T = _method(np.transpose), property(_method(np.transpose))
-Node.reshape, Node.__getitem__ = _reshaped, _item
+ROUTES[np.sum], ROUTES[np.mean] = (_spread,), (_shared,)
+ROUTES[np.transpose], ROUTES[np.reshape] = (_moved(np.transpose),), (_moved(np.reshape),)
+ROUTES[_entries] = (_moved(_entries),)
+Node.__getitem__ = lambda self, index: self.of(_entries, (self,), {"index": index})
 
 # %% ../nbs/06_flow.ipynb #23374b51
-def _matrices(g, x, y):
-    "The three arrays of a product x @ y, with the axes of length 1 that it left out."
-    g, x, y = np.asarray(g), np.asarray(x), np.asarray(y)
-    if y.ndim == 1:
-        g, y = np.expand_dims(g, -1), y[:, None]
-    if x.ndim == 1:
-        g, x = np.expand_dims(g, -2), x[None, :]
-    return g, x, y
-
-
-def _product_flow_left(g, z, x, y):
-    G, X, Y = _matrices(g, x, y)
-    flow = G @ Y.swapaxes(-1, -2)
-    return flow[..., 0, :] if x.ndim == 1 else flow
-
-
-def _product_flow_right(g, z, x, y):
-    G, X, Y = _matrices(g, x, y)
-    flow = X.swapaxes(-1, -2) @ G
-    return flow[..., 0] if y.ndim == 1 else flow
-
-
-ROUTES[np.matmul] = (_product_flow_left, _product_flow_right)
+ROUTES[np.matmul] = (lambda g, z, x, y: g @ y.T, lambda g, z, x, y: x.T @ g)
 
 # %% ../nbs/06_flow.ipynb #59433cfd
-@route(lambda g, z, A, T: np.expand_dims(g, -1) * (softmax(A) - T), None)
+@rule(lambda g, z, A, T: np.expand_dims(g, -1) * (softmax(A) - T), None, table=ROUTES)
 def softmax_loss(A: Node | ArrayLike, T: ArrayLike) -> Node | NDArray:
     """Cross-entropy of the softmax of logits, one loss for each sample.
 
@@ -870,7 +464,7 @@ def softmax_loss(A: Node | ArrayLike, T: ArrayLike) -> Node | NDArray:
     Raises
     ------
     TypeError
-        If `A` or `T` does not hold real numbers, or `T` is a node.
+        If `A` or `T` does not hold real numbers.
     ValueError
         If the shapes do not fit, or `T` is no set of targets.
 
@@ -882,323 +476,7 @@ def softmax_loss(A: Node | ArrayLike, T: ArrayLike) -> Node | NDArray:
     Examples
     --------
     >>> A = Node([[0.0, 0.0]])
-    >>> gradient(np.mean(softmax_loss(A, [[1, 0]])), A).tolist()
+    >>> gradients(np.mean(softmax_loss(A, [[1, 0]])))[A].tolist()
     [[-0.5, 0.5]]
     """
     return cross_entropy(A, T)
-
-# %% ../nbs/06_flow.ipynb #cced73ee
-def _columns(output):
-    "The nodes in columns, and a route for each wire through the columns it passes."
-    order, column = _in_order(output), {}
-    for node in order:
-        column[node] = 1 + max((column[each] for each in node.inputs), default=-1)
-    first = {}
-    for node in order:
-        for each in node.inputs:
-            first[each] = min(first.get(each, column[node]), column[node])
-    column |= {node: at - 1 for node, at in first.items() if not node.inputs}
-    columns = [[] for _ in range(max(column.values()) + 1)]
-    for node in order:
-        columns[column[node]].append(node)
-    routes = []
-    for node in order:
-        for place, each in enumerate(node.inputs):
-            between = range(column[each] + 1, column[node])
-            route = [each, *((node, place, at) for at in between), node]
-            for at, stop in zip(between, route[1:]):
-                columns[at].append(stop)
-            routes.append(route)
-    return columns, routes
-
-
-def _layout(output, ratio):
-    "A place for each node and the stops of each wire, to fill a width : height `ratio`."
-    columns, routes = _columns(output)
-    beside = defaultdict(list)
-    for route in routes:
-        for one, other in zip(route, route[1:]):
-            beside[one].append(other)
-            beside[other].append(one)
-    height = {stop: -i for stops in columns for i, stop in enumerate(stops)}
-    for _ in range(4):  # each stop moves to the mean height of those beside it
-        for stops in (*columns, *reversed(columns)):
-            for stop in stops:
-                near = beside[stop]
-                height[stop] = sum(height[each] for each in near) / max(1, len(near))
-            stops.sort(key=lambda stop: -height[stop])
-            for i, stop in enumerate(stops):
-                height[stop] = (len(stops) - 1) / 2 - i
-    across, up = len(columns), max(len(stops) for stops in columns) - 1
-    dy = np.clip((2.4 * across / ratio - 1.8) / max(1, up), 2.4, 3.4)
-    dx = np.clip((dy * up + 1.8) * ratio / across, 2.4, 6.0)
-    places = {
-        stop: (dx * x, dy * height[stop])
-        for x, stops in enumerate(columns)
-        for stop in stops
-    }
-    places["end"] = (dx * across, dy * height[output])
-    for route in routes:
-        each, node = route[0], route[-1]
-        same = [place for place, n in enumerate(node.inputs) if n is each]
-        if len(route) == 2 and len(same) > 1:  # wires side by side, as in x * x
-            bend = (node, same[sum((node, i, "bend") in places for i in same)], "bend")
-            shift = 0.5 * (len(same) - 1) - same.index(bend[1])
-            start, part = np.array(places[each]), 0.4 + 1e-6 * len(places)
-            place = start + part * (places[node] - start) + (0, 1.1 * shift)
-            places[bend] = tuple(place.tolist())
-            route.insert(1, bend)
-    return places, [*routes, [output, "end"]]
-
-# %% ../nbs/06_flow.ipynb #93349963
-_SIGNS = {
-    **{"add": "+", "subtract": "−", "multiply": "×", "divide": "/", "negative": "−"},
-    **{"power": "^", "maximum": "max", "minimum": "min", "sigmoid": "σ", "matmul": "@"},
-    **{"sum": "Σ", "take": "[ ]", "dot": "Σ×", "softmax_loss": "ℒ", "transpose": "T"},
-}
-
-
-def _sign(node):
-    "What is written into a node: its operation, with its constants."
-    name = _name(node._operation)
-    sign, step = _SIGNS.get(name, name), node._dx
-    if type(step) is _Step:
-        constants = [v for i, v in enumerate(step.values) if i not in step.places]
-    else:
-        constants = [] if node._dy is None or node._y is not None else [node._dy]
-    return sign + "".join(f"{each:g}" for each in constants if type(each) is float)
-
-
-def _text(value, digits=3):
-    "A number, or the shape of an array."
-    if type(value) is float:
-        return f"{value + 0.0:.{digits}g}".replace("-", "−")  # 0.0, not −0.0
-    return "×".join(map(str, value.shape))
-
-# %% ../nbs/06_flow.ipynb #78153994
-def draw_flow(
-    ax: Any,
-    output: Node,
-    names: Mapping[str, Node] | None = None,
-    *,
-    seed: ArrayLike | None = None,
-) -> str:
-    """Draw a graph from left to right, values above its wires, gradients below.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    output : Node
-        The node at the right end; all that lead to it are drawn.
-    names : mapping from str to Node, optional
-        Names to write at nodes, usually at the leaves.
-    seed : array_like of float, shape of `output`, optional
-        The gradient that comes in at the output, as in `gradient`.
-
-    Returns
-    -------
-    str
-        All values and gradients in words, for the figure's alternative text.
-
-    Raises
-    ------
-    TypeError
-        If `output` is no node.
-    ValueError
-        If the output is no single number and no seed is given, or the graph has
-        more than 200 nodes.
-
-    Notes
-    -----
-    Values are green and upright, gradients red and in italics; shapes stand for arrays.
-    A wire shows what flows over it; where wires fork these flows add (eq-flow-fan-out),
-    and a named leaf shows their sum.
-
-    Examples
-    --------
-    >>> from dlnbook.figures import figure
-    >>> x, y = Node(3.0), Node(5.0)
-    >>> figure(width=3, height=2)(draw_flow)(x * y, {"x": x, "y": y})
-    Picture: x = 3 (gradient 5), y = 5 (gradient 3), × = 15 (gradient 1).
-    """
-    from dlnbook.figures import Wire, draw_graph, palette
-
-    found = gradients(output, seed)
-    if len(found) > 200:
-        raise ValueError(f"output: expected at most 200 nodes, got {len(found)}")
-    paper = ax.get_window_extent()
-    places, routes = _layout(output, paper.width / paper.height)
-    called = {node: name for name, node in (names or {}).items()}
-    keys = {stop: f"n{i}" for i, stop in enumerate(places)}
-    labels = {key: _label(stop, called) for stop, key in keys.items()}
-    draw_graph(
-        ax,
-        {key: places[stop] for stop, key in keys.items()},
-        [Wire(keys[route[-2]], keys[route[-1]]) for route in routes],
-        labels=labels,
-        radius=_RADIUS,
-    )
-    for route in routes:  # up to the last stop without a point
-        ax.plot(*zip(*[places[stop] for stop in route[:-1]]), "-", color=palette.gray,
-                linewidth=1.1, zorder=1)  # fmt: skip
-    flows = [flow for node in _in_order(output) if node.inputs
-             for _, flow in _pass_back(node, found[node])]  # fmt: skip
-    paths = [np.array([places[stop] for stop in route]) for route in routes]
-    circles = [places[stop] for stop, key in keys.items() if labels[key]]
-    signs = ax.texts[:]
-    values = [_text(route[0]._value) for route in routes]
-    unit = _write(ax, paths, circles, values, [_text(g) for g in (*flows, found[output])])
-    for text in signs:  # into their circles
-        room = 1.8 * _RADIUS * unit / text.get_window_extent().width
-        text.set_fontsize(text.get_fontsize() * min(1, room))
-    words = [
-        f"{_label(node, called)} = {_text(node._value)} (gradient {_text(found[node])})"
-        for node in _in_order(output)
-    ]
-    return ", ".join(words) + "."
-
-
-_RADIUS = 0.5
-
-
-def _label(stop, called):
-    "What is written at a stop of the drawing, nothing where a wire passes."
-    if not isinstance(stop, Node):
-        return ""
-    return called.get(stop) or (_sign(stop) if stop.inputs else _text(stop._value))
-
-# %% ../nbs/06_flow.ipynb #f549d61f
-def _beside(path, part, size, side):
-    "A box beside a path at some part of its length: above it (side 1) or below (−1)."
-    steps = np.diff(path, axis=0)
-    lengths = np.hypot(*steps.T)
-    ends = np.cumsum(lengths)
-    i = np.searchsorted(ends[:-1], part * ends[-1])
-    unit = steps[i] / lengths[i]
-    point = path[i + 1] - (ends[i] - part * ends[-1]) * unit
-    up = side * np.array([-unit[1], unit[0]])
-    middle = point + up * (0.06 + np.abs(up) @ size / 2)
-    return np.array([middle - size / 2, middle + size / 2])
-
-
-def _cover(box, boxes, circles, points):
-    "How much of other texts, nodes and wires a box would cover."
-    low, high = np.maximum(box[0], boxes[:, 0]), np.minimum(box[1], boxes[:, 1])
-    texts = np.prod(np.maximum(high - low, 0), axis=1).sum()
-    apart = np.hypot(*(np.clip(circles, *box) - circles).T)
-    nodes = np.maximum(_RADIUS + 0.04 - apart, 0).sum()
-    wires = np.all((box[0] < points) & (points < box[1]), axis=1).mean()
-    return texts + nodes, wires
-
-
-def _place(paths, circles, sizes):
-    "A box for each text, above and below each path, and how much they cover."
-    parts = np.linspace(0.14, 0.86, 25)
-    points = np.concatenate([_points(path) for path in paths])
-    boxes, covered = np.empty((0, 2, 2)), 0.0
-    for i, (size, side) in enumerate(sizes):
-        path, wish = paths[i // 2], 0.5
-        tries = [_beside(path, part, size, side)
-                 for part in sorted(parts, key=lambda part: abs(part - wish))]  # fmt: skip
-        costs = [_cover(box, boxes, circles, points) for box in tries]
-        best = min(range(len(tries)), key=lambda k: costs[k])
-        boxes, covered = np.append(boxes, [tries[best]], axis=0), covered + costs[best][0]
-    return boxes, covered
-
-
-def _points(path):
-    "Many points of a path."
-    at = np.linspace(0, len(path) - 1, 40 * len(path))
-    return np.stack([np.interp(at, range(len(path)), each) for each in path.T], axis=1)
-
-
-def _write(ax, paths, circles, values, flows):
-    "A value above each wire and the flow below it; the length of 1 on the paper."
-    from dlnbook.figures import palette
-
-    style = dict(ha="center", va="center", zorder=5, in_layout=False)
-    texts = []
-    for value, flow in zip(values, flows):
-        texts.append(ax.text(0, 0, value, color=palette.forward, **style))
-        texts.append(ax.text(0, 0, flow, color=palette.gradient, style="italic", **style))
-    ax.set_ylim(*np.add(ax.get_ylim(), (-0.4, 0.4)))
-    ax.figure.draw_without_rendering()  # now lengths on paper are known
-    unit = np.diff(ax.transData.transform([(0, 0), (1, 0)]), axis=0)[0, 0]
-    for fontsize in (9, 8, 7, 6):
-        sizes = []
-        for i, text in enumerate(texts):
-            text.set_fontsize(fontsize)
-            extent = text.get_window_extent()
-            size = np.array([extent.width, extent.height]) / unit
-            sizes.append((size, 1 - 2 * (i % 2)))
-        boxes, covered = _place(paths, np.array(circles), sizes)
-        if not covered:
-            break
-    for text, box in zip(texts, boxes):
-        text.set_position(box.mean(axis=0))
-    return unit
-
-# %% ../nbs/06_flow.ipynb #f3dc0759
-def dot(
-    x: Sequence[Node | float], y: Sequence[Node | float], start: Node | float = 0.0
-) -> Node:
-    """The sum of products of two rows of single numbers, as one node.
-
-    Parameters
-    ----------
-    x, y : sequence of Node or float
-        As many in the one as in the other; each node holds one number.
-    start : Node or float, optional
-        What the products are added to, such as a bias.
-
-    Returns
-    -------
-    Node
-
-    Raises
-    ------
-    TypeError
-        If one of them is neither number nor node, or none is a node.
-    ValueError
-        If `x` and `y` differ in length, or a node holds an array.
-
-    Notes
-    -----
-    The local derivatives are those of eq-flow-multiply, handed through by eq-flow-add.
-
-    Examples
-    --------
-    >>> w, x = [Node(2.0), Node(3.0)], [1.0, -1.0]
-    >>> b = Node(0.5)
-    >>> z = dot(w, x, b)
-    >>> z, gradient(z, [*w, b])
-    (Node(-0.5), [1.0, -1.0, 1.0])
-    """
-    if len(x) != len(y):
-        raise ValueError(f"y: expected {len(x)} numbers, as many as in x, got {len(y)}")
-    if isinstance(start, Node):
-        nodes, first, last = (*x, *y, start), start._value, (1.0,)
-    else:
-        nodes, first, last = (*x, *y), _number(start, "dot"), ()
-    numbers = False
-    try:
-        xs, ys = [n._value for n in x], [n._value for n in y]
-    except AttributeError:
-        numbers = True
-        values = [n._value if isinstance(n, Node) else _number(n, "dot") for n in nodes]
-        xs, ys = values[: len(x)], values[len(x) : 2 * len(x)]
-    value, slopes = sum(map(operator.mul, xs, ys), first), (*ys, *xs, *last)
-    if type(value) is not float:
-        raise ValueError("dot: expected single numbers, got an array or nothing")
-    if numbers:  # nothing flows to them
-        slopes = tuple([s for n, s in zip(nodes, slopes) if isinstance(n, Node)])
-        nodes = tuple([n for n in nodes if isinstance(n, Node)])
-        if not nodes:
-            raise TypeError("dot: expected a node among its arguments, got none")
-    z = _Result()
-    z._value, z._operation, z._uses = value, dot, 0
-    z._x, z._dx, z._y, z._dy = nodes, slopes, None, None
-    for each in nodes:
-        each._uses += 1
-    return z

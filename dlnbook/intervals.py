@@ -85,7 +85,7 @@ def student_quantile(probability: float, freedom: int) -> float:
     Returns
     -------
     float
-        With an error below 1e-12 · (1 + |t|); infinite where t is beyond all floats.
+        With an error below 1e-12 · (1 + abs(t)); infinite where t is beyond all floats.
 
     Raises
     ------

@@ -8,28 +8,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from .doors import check_count
+from .arguments import accepts, count, precision
+from .arguments import widths as layer_widths
 
 _DType = np.dtype | type | str
 
 # %% auto #0
 __all__ = ['parameter_count', 'forward_flops', 'brute_force_flops', 'parameter_bytes', 'activation_bytes']
 
-# %% ../nbs/01_scale.ipynb #5bce97ed
-def _layer_widths(widths: Iterable[int]) -> list[int]:
-    "`widths` as a list of at least two integers, each at least 1, or an error."
-    if not isinstance(widths, Iterable):
-        raise TypeError(
-            f"widths: expected a list of integers such as [2, 3, 2], got {widths!r}"
-        )
-    checked = [check_count(width, f"widths[{r}]") for r, width in enumerate(widths)]
-    if len(checked) < 2:
-        raise ValueError(
-            f"widths: expected at least the inputs and the outputs, got {checked}"
-        )
-    return checked
-
 # %% ../nbs/01_scale.ipynb #4a65b9d8
+@accepts(widths=layer_widths)
 def parameter_count(widths: Iterable[int]) -> int:
     """Count the weights and biases of a dense network.
 
@@ -63,9 +51,10 @@ def parameter_count(widths: Iterable[int]) -> int:
     >>> parameter_count([150_528, 100, 10])
     15053910
     """
-    return sum((inputs + 1) * nodes for inputs, nodes in pairwise(_layer_widths(widths)))
+    return sum((inputs + 1) * nodes for inputs, nodes in pairwise(widths))
 
 # %% ../nbs/01_scale.ipynb #a110461f
+@accepts(widths=layer_widths, batch=count)
 def forward_flops(widths: Iterable[int], batch: int = 1) -> int:
     """Count the multiplications and additions of a forward pass.
 
@@ -101,10 +90,10 @@ def forward_flops(widths: Iterable[int], batch: int = 1) -> int:
     >>> forward_flops([150_528, 100, 10], batch=32)
     963443200
     """
-    widths, batch = _layer_widths(widths), check_count(batch, "batch")
     return 2 * batch * sum(inputs * nodes for inputs, nodes in pairwise(widths))
 
 # %% ../nbs/01_scale.ipynb #97d55f11
+@accepts(widths=layer_widths, batch=count)
 def brute_force_flops(widths: Iterable[int], batch: int = 1) -> int:
     """Count the operations of a gradient by brute force, P + 1 passes.
 
@@ -139,21 +128,10 @@ def brute_force_flops(widths: Iterable[int], batch: int = 1) -> int:
     >>> brute_force_flops([2, 3, 2])
     432
     """
-    widths = _layer_widths(widths)
     return (parameter_count(widths) + 1) * forward_flops(widths, batch)
 
 # %% ../nbs/01_scale.ipynb #bb7a60c5
-def _itemsize(dtype: _DType) -> int:
-    "The bytes of one number of this floating-point type, or an error."
-    try:
-        checked = np.dtype(dtype)
-    except TypeError:
-        checked = None
-    if checked is None or checked.kind not in "fc":
-        raise TypeError(f"dtype: expected a floating-point type such as 'float32', got {dtype!r}")
-    return checked.itemsize
-
-
+@accepts(widths=layer_widths, dtype=precision(usual=False))
 def parameter_bytes(widths: Iterable[int], dtype: _DType = "float64") -> int:
     """Count the bytes that the parameters of a network take, or its gradient.
 
@@ -186,9 +164,10 @@ def parameter_bytes(widths: Iterable[int], dtype: _DType = "float64") -> int:
     >>> parameter_bytes([2, 3, 2])
     136
     """
-    return parameter_count(widths) * _itemsize(dtype)
+    return parameter_count(widths) * np.dtype(dtype).itemsize
 
 # %% ../nbs/01_scale.ipynb #355756b8
+@accepts(widths=layer_widths, batch=count, dtype=precision(usual=False))
 def activation_bytes(
     widths: Iterable[int], batch: int = 1, dtype: _DType = "float64"
 ) -> int:
@@ -228,5 +207,4 @@ def activation_bytes(
     >>> activation_bytes([2, 3, 2], batch=100, dtype="float32")
     2800
     """
-    widths, batch = _layer_widths(widths), check_count(batch, "batch")
-    return batch * sum(widths) * _itemsize(dtype)
+    return batch * sum(widths) * np.dtype(dtype).itemsize

@@ -70,7 +70,7 @@ class Trial:
 
 def place_of(notebook: Notebook, check: int, catch: Catch) -> int:
     "The one earlier cell in which the mistake can be made."
-    earlier = [(i, cell) for i, cell in enumerate(notebook.cells[:check]) if cell.runs and not cell.checks]
+    earlier = [(i, cell) for i, cell in enumerate(notebook.cells[:check]) if cell.runs and not (cell.checks or cell.catches)]
     counts = {i: cell.source.count(catch.old) for i, cell in earlier if catch.old in cell.source}
     if sum(counts.values()) != 1:
         raise ValueError(
@@ -129,7 +129,7 @@ def _with_mistake(session: Session, trial: Trial) -> str:
     session.run(trial.place, cells[trial.place].source.replace(trial.catch.old, trial.catch.new))
     for index in range(trial.place + 1, trial.check):
         if cells[index].runs:
-            with contextlib.suppress(AssertionError) if cells[index].checks else contextlib.nullcontext():
+            with contextlib.suppress(AssertionError) if cells[index].checks or cells[index].catches else contextlib.nullcontext():
                 session.run(index)
     try:
         session.run(trial.check)

@@ -12,7 +12,7 @@ from conftest import ROOT
 from book.notebooks import Catch, read_all
 
 BOOKS = read_all()
-CHECKED = [book for book in BOOKS if any(cell.catches for cell in book.cells)]
+CHECKED = [book for book in BOOKS if any(cell.checks or cell.catches for cell in book.cells)]
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.name)

@@ -226,7 +226,7 @@ GOOD = {"path": "x", "kind": KIND, "version": 1, "arrays": ARRAYS, "about": ABOU
 BAD = [
     ("path", 3, TypeError, "a file's path", "3"),
     ("path", None, TypeError, "a file's path", "None"),
-    ("kind", "", TypeError, "a name", "''"),
+    ("kind", "", ValueError, "a name", "''"),
     ("kind", b"x", TypeError, "a name", "b'x'"),
     ("version", 0, ValueError, "at least 1", "0"),
     ("version", 1.0, TypeError, "an integer", "1.0"),

@@ -18,8 +18,8 @@ from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dlnbook import flow, numeric
-from dlnbook.flow import RULES, Node, dot, gradient, gradients, relu, route, rule, sigmoid, softmax_loss
+from dlnbook import engine, flow, gradcheck, numeric
+from dlnbook.engine import RULES, Node, dot, gradient, gradients, relu, route, rule, sigmoid, softmax_loss
 
 torch.set_num_threads(1)
 SETTINGS = settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -132,31 +132,27 @@ def by_autograd(leaves, program, weights):
 
 
 def absolute_flows(leaves, program, weights):
-    "The same sweep with the absolute value of every flow: what may cancel, and so bounds the rounding."
+    "The same walk with the absolute value of every flow: what may cancel, and so bounds the rounding."
     nodes = [Node(each) for each in leaves]
     output = np.sum(run(program, nodes, np)[-1] * weights)
-    order = flow._in_order(output)
-    sizes = {node: 0.0 for node in order} | {output: 1.0}
-    for node in reversed(order):
-        if node.inputs:
-            step = node._dx
-            for i, each in enumerate(node.inputs):
-                if type(step) is flow._Step:
-                    part = _absolute(step, i, sizes[node], node, each)
-                else:
-                    part = sizes[node] * abs((node._dx, node._dy)[i])
-                sizes[each] = sizes[each] + part
+    sizes = {output: 1.0}
+    for node in flow.in_order(output):
+        for i, each in enumerate(node.inputs):
+            sizes[each] = sizes.get(each, 0.0) + _absolute(node, i, sizes[node], each)
     return [sizes.get(node, 0.0) for node in nodes]
 
 
-def _absolute(step, i, size, node, each):
-    place = step.places[i]
-    if step.routed:
-        made = step.rules[place](size, np.abs(node.value), *map(np.abs, step.values), **step.options)
+def _absolute(node, i, size, each):
+    if node._dx is not ...:
+        return size * abs((node._dx, node._dy)[i])
+    place = [k for k, other in enumerate(node.args) if isinstance(other, Node)][i]
+    values = [np.asarray(getattr(other, "value", other)) for other in node.args]
+    if node.operation in engine.ROUTES:
+        made = engine.ROUTES[node.operation][place](size, np.abs(node.value), *map(np.abs, values), **node.options)
+        made = np.abs(made)
     else:
-        entry = step.rules[place]
-        made = size * np.abs(entry(node.value, *step.values) if callable(entry) else entry)
-    return flow._gather(made, each.value)
+        made = size * np.abs(engine.RULES[node.operation][place](np.asarray(node.value), *values))
+    return flow.gather(made, each)
 
 
 def agree(ours, theirs, allowed):
@@ -188,7 +184,7 @@ def test_random_graphs_of_single_numbers(drawn):
     output = run(program, nodes, np)[-1]
     agree(gradient(output, nodes), by_torch(leaves, program, 1.0), allowed)
     everything = gradients(output)
-    assert set(everything) == set(flow._in_order(output))
+    assert set(everything) == set(flow.in_order(output))
     assert [everything.get(node, 0.0) for node in nodes] == gradient(output, nodes)
 
 
@@ -205,7 +201,7 @@ def test_random_smooth_graphs_by_complex_steps_and_random_directions(drawn):
 
     agree(ours, numeric.complex_step(f, leaves), allowed)
     ours = [np.asarray(g) for g in ours]
-    assert numeric.check_gradient(lambda p: float(f(p)), ours, leaves, rng=rng, tolerance=1e-6)
+    assert gradcheck.check_gradient(lambda p: float(f(p)), ours, leaves, rng=rng, tolerance=1e-6)
 
 
 class _Plain:
@@ -269,7 +265,7 @@ def by_the_libraries():
         ],
         "largest": [
             [ask_torch(torch.max, two), ask_torch(lambda x: x.max(0).values, two)], [ask_jax(jnp.max, two), ask_jax(lambda x: jnp.max(x, axis=0), two)],
-            [ask_autograd(anp.max, two), ask_autograd(lambda x: anp.max(x, axis=0), two)], [], [],
+            [ask_autograd(anp.max, two), ask_autograd(lambda x: anp.max(x, axis=0), two)], [], [ask_us(np.max, two), ask_us(lambda x: np.max(x, axis=0), two)],
         ],
         "relu": [[ask_torch(torch.relu, 0.0)], [ask_jax(jax.nn.relu, 0.0)], [], [ask_micrograd(Value.relu, 0.0)], [ask_us(relu, 0.0)]],
         "maximum(x, 0)": [
@@ -278,7 +274,7 @@ def by_the_libraries():
         ],
         "clamp": [
             [ask_torch(lambda x: torch.clamp(x, min=0), 0.0)], [ask_jax(lambda x: jnp.clip(x, 0.0), 0.0)],
-            [ask_autograd(lambda x: anp.clip(x, 0.0, np.inf), 0.0)], [], [],
+            [ask_autograd(lambda x: anp.clip(x, 0.0, np.inf), 0.0)], [], [ask_us(lambda x: np.clip(x, 0.0, None), 0.0)],
         ],
         "abs": [[ask_torch(torch.abs, 0.0)], [ask_jax(jnp.abs, 0.0)], [ask_autograd(anp.abs, 0.0)], [], [ask_us(np.abs, 0.0)]],
     }  # fmt: skip
@@ -367,14 +363,14 @@ def test_the_texts_of_a_drawing_keep_clear_of_each_other_and_of_nodes(case):
 
     @figure(width=5.2, height=height)
     def drawing(ax):
-        words = flow.draw_flow(ax, output, names)
+        words = engine.draw_flow(ax, output, names)
         ax.figure.draw_without_rendering()
         circles = [patch.get_window_extent() for patch in ax.patches if isinstance(patch, Circle)]
         texts = {text: text.get_window_extent() for text in ax.texts if text.get_text()}
         inside = [text for text, box in texts.items() if any(c.contains((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for c in circles)]
-        assert len(inside) == len(circles) == len(flow._in_order(output))
+        assert len(inside) == len(circles) == len(list(flow.in_order(output)))
         beside = [text for text in texts if text not in inside]
-        assert len(beside) == 2 * (1 + sum(len(node.inputs) for node in flow._in_order(output)))
+        assert len(beside) == 2 * (1 + sum(len(node.inputs) for node in flow.in_order(output)))
         for i, one in enumerate(texts):
             for other in list(texts)[:i]:
                 assert not texts[one].overlaps(texts[other]), (one.get_text(), other.get_text())
@@ -388,7 +384,7 @@ def test_the_texts_of_a_drawing_keep_clear_of_each_other_and_of_nodes(case):
             assert any(texts[text].width < c.width and texts[text].height < 1.3 * c.height for c in circles)
         return words
 
-    assert drawing().alt.count("gradient") == len(flow._in_order(output))
+    assert drawing().alt.count("gradient") == len(list(flow.in_order(output)))
 
 
 # Depth, memory, threads
@@ -397,7 +393,7 @@ def test_the_texts_of_a_drawing_keep_clear_of_each_other_and_of_nodes(case):
 DEEP = """
 import gc, json, sys, tracemalloc, weakref
 gc.disable()
-from dlnbook.flow import Node, gradient
+from dlnbook.engine import Node, gradient
 gc.collect()
 def chain(z, n, mixed):
     for _ in range(n):
@@ -488,16 +484,6 @@ def _long(x, shared, n):
     return z
 
 
-def test_a_wrong_count_of_uses_costs_time_only():
-    x = Node(3.0)
-    s = x * x
-    z = s * s + s * x
-    expected = gradient(z, x)
-    for count in (0, 1, 2, 7):
-        s._uses = count
-        assert gradient(z, x) == expected == 4 * 27 + 27
-
-
 def test_asking_twice_and_for_nodes_inside():
     x, y = Node([1.0, 2.0]), Node(3.0)
     s = x * y
@@ -553,16 +539,11 @@ def test_the_step_of_the_benchmark_is_micrograds(engine):
 x, M = Node(2.0), Node(np.ones((3, 2)))
 
 
-def in_place():
-    global x
-    x += 1
-
-
 BAD = {
     "shapes": (lambda: M + np.ones(3), ValueError, r"add: .*\(3, 2\) and \(3,\)"),
     "product": (lambda: M @ M, ValueError, r"matmul: .*\(3, 2\) and \(3, 2\)"),
     "reshape": (lambda: M.reshape(4), ValueError, r"reshape: .*\(3, 2\)"),
-    "index": (lambda: M[5], IndexError, r"take: .*\(3, 2\)"),
+    "index": (lambda: M[5], IndexError, r"entries: .*\(3, 2\)"),
     "axis": (lambda: M.sum(axis=2), IndexError, r"sum: .*\(3, 2\)"),
     "option": (lambda: np.sum(M, dtype="f4"), TypeError, "sum: .*dtype"),
     "no rule": (lambda: np.floor(x), TypeError, "floor: there is no rule"),
@@ -594,7 +575,6 @@ BAD = {
     "bad targets": (lambda: softmax_loss(M, np.ones((3, 2))), ValueError, "softmax_loss: .*sum to one"),
     "truth": (lambda: 1 if x else 0, TypeError, "truth value"),
     "comparison": (lambda: x < 3, TypeError, "less: "),
-    "in place": (in_place, TypeError, "add: .*in place"),
     "out": (lambda: np.exp(M, out=np.ones((3, 2))), TypeError, "exp: .*in place"),
     "array in place": (lambda: np.ones((3, 2)).__iadd__(M), TypeError, "add: .*in place"),
     "item in place": (lambda: M.__setitem__(0, 1), TypeError, "cannot be changed"),
@@ -609,7 +589,7 @@ BAD = {
     "rule": (lambda: rule("x")(np.exp2), TypeError, r"derivatives\[0\]: "),
     "route": (lambda: route(1.0), TypeError, r"flows\[0\]: "),
     "no function": (lambda: rule(1.0)(3), TypeError, "function: "),
-    "drawing": (lambda: flow.draw_flow(None, 3.0), TypeError, "output: "),
+    "drawing": (lambda: engine.draw_flow(None, 3.0), TypeError, "output: "),
 }
 
 
@@ -630,35 +610,24 @@ def test_a_rule_that_does_not_fit_is_named():
         gradient(odd(M), M, seed=np.ones((3, 2)))
 
 
-def test_a_cycle_made_by_force_is_found():
+def test_a_cycle_made_by_force_does_not_go_round_for_ever():
+    "No operation makes one, and a node's inputs can't be set; by private slots they can."
     a = np.exp(Node(0.0))
-    b = np.exp(np.exp(a) + a)
-    z = b * 2
-    a._x, a._uses = (b,), 5  # a is used by b, and now b by a
-    b._uses += 1
-    with pytest.raises(ValueError, match=r"exp: .*cycles.*\(\)"):
-        gradient(z, a)
-    x = np.exp(Node(0.0))
-    z = np.exp(x)
-    x._x = (z,)  # the counts of uses say nothing about it: round and round
-    for ask in (lambda: gradient(z * 2, x), lambda: flow._in_order(z * 2)):
-        with pytest.raises(ValueError, match=r"exp: .*cycles.*\(\)"):
-            ask()
-    s = 2 * Node(1.0)
-    t = s * 3
-    s._x = t  # the same with plain numbers
-    with pytest.raises(ValueError, match="multiply: .*cycles"):
-        gradient(t + t, s)
+    z = np.exp(np.exp(a) + a) * 2
+    a._x = (z,)
+    gradient(z, Node(1.0))  # comes to an end
+    with pytest.raises(AttributeError):
+        a.inputs = (z,)
 
 
 def test_teaching_a_function_and_numbers_stay_numbers():
     assert relu(-1.0) == 0 and relu([1, -1]).tolist() == [1, 0] and sigmoid(0.0) == 0.5
     try:
-        RULES[np.sin] = (lambda z, x: np.cos(x),)
+        RULES[np.sign] = (lambda z, x: 0.0,)
         at = Node([0.0, 1.0])
-        assert np.allclose(gradient(np.sin(at), at, seed=[1, 1]), np.cos([0, 1]))
+        assert np.array_equal(gradient(np.sign(at) + at, at, seed=[1, 1]), [1, 1])
     finally:
-        del RULES[np.sin]
+        del RULES[np.sign]
 
 
 @pytest.mark.parametrize("axes", [None, (0, 2, 1), (2, 0, 1), (-1, 0, 1)])

@@ -20,10 +20,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from test_bad_input import array, count, function, label, real_array
 
-from dlnbook import delta, flow, network, numeric
+from dlnbook import delta, network, numeric
+from dlnbook import engine as flow
 from dlnbook.activation import ACTIVATIONS, Activation
 from dlnbook.files import save_arrays
-from dlnbook.flow import Node
+from dlnbook.engine import Node
 from dlnbook.loss import cross_entropy, one_hot
 from dlnbook.delta import deltas, forward, gradients
 from dlnbook.network import Network, as_targets, fan_in_normal, load, views
@@ -677,10 +678,10 @@ KINDS = {
 
 STRINGS = np.array(["cat"] * 50)
 SINGLE = [
-    ([new, views], "widths", (4,), ValueError, "inputs and outputs", "(4,)"),
-    ([new, views], "widths", (), ValueError, "inputs and outputs", "()"),
-    ([new, views], "widths", 4, TypeError, "integers such as", "int"),
-    ([new, views], "widths", "4-3", TypeError, "integers such as", "str"),
+    ([new, views], "widths", (4,), ValueError, "at least the inputs and the outputs", "[4]"),
+    ([new, views], "widths", (), ValueError, "at least the inputs and the outputs", "[]"),
+    ([new, views], "widths", 4, TypeError, "integers such as", "4"),
+    ([new, views], "widths", "4-3", TypeError, "integers such as", "'4-3'"),
     ([new], "widths[2]", np.inf, TypeError, "an integer", "inf"),
     ([new], "dtype", "int64", ValueError, "float32 or float64", "'int64'"),
     ([new, as_targets], "dtype", "complex128", ValueError, "float32 or float64", "'complex128'"),

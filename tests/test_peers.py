@@ -19,7 +19,7 @@ import sklearn.preprocessing
 import torch
 from autograd.scipy.special import logsumexp
 
-from dlnbook import data, descent, loss, numeric, scale
+from dlnbook import data, descent, gradcheck, loss, numeric, scale
 
 jax.config.update("jax_enable_x64", True)
 torch.set_num_threads(1)
@@ -391,12 +391,12 @@ def test_check_gradient_believes_torch_and_finds_planted_mistakes(dtype):
     parameters, f, with_torch, _ = network(dtype)
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        assert numeric.check_gradient(f, with_torch, parameters, rng=rng)
-        assert numeric.check_gradient(f, with_torch(parameters), parameters, rng=rng, coordinates=None)
+        assert gradcheck.check_gradient(f, with_torch, parameters, rng=rng)
+        assert gradcheck.check_gradient(f, with_torch(parameters), parameters, rng=rng, coordinates=None)
     for asked in ({"directions": 0, "coordinates": None}, {"directions": 4, "coordinates": 0}):
         for name, wrong in wrong_gradients(parameters, with_torch):
             rng = np.random.default_rng(0)
-            assert not numeric.check_gradient(f, wrong, parameters, rng=rng, promote=dtype == "float32", **asked), (name, asked)
+            assert not gradcheck.check_gradient(f, wrong, parameters, rng=rng, promote=dtype == "float32", **asked), (name, asked)
 
 
 def test_check_gradient_agrees_with_torchs_gradcheck():
@@ -414,5 +414,5 @@ def test_check_gradient_agrees_with_torchs_gradcheck():
 
         x = np.random.default_rng(21).standard_normal(6)
         theirs = torch.autograd.gradcheck(Square.apply, torch.tensor(x, requires_grad=True), raise_exception=False)
-        ours = numeric.check_gradient(lambda p: (p[0] ** 2).sum(), lambda p: [2 * factor * p[0]], [x], rng=np.random.default_rng(0))
+        ours = gradcheck.check_gradient(lambda p: (p[0] ** 2).sum(), lambda p: [2 * factor * p[0]], [x], rng=np.random.default_rng(0))
         assert bool(ours) is theirs is (factor == 1.0)

@@ -77,8 +77,12 @@ export class Cell {
   // What is in the editor, not what the book has there.
   async copy(pressed) {
     await navigator.clipboard.writeText(this.text);
-    pressed.textContent = "Copied";
-    setTimeout(() => { pressed.textContent = "Copy"; }, 1500);
+    const say = (word) => {
+      pressed.textContent = word;
+      pressed.ariaLabel = `${word} the code of cell ${this.number}`;
+    };
+    say("Copied");
+    setTimeout(() => say("Copy"), 1500);
   }
 
   put() {
