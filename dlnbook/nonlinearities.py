@@ -93,7 +93,9 @@ def _silu_slope(A):
 
 # %% ../nbs/11_activations.ipynb #6d0b4ba5
 #: LeCun's tanh, 1.7159 tanh(2a/3); see def-act-lecun.
-lecun_tanh = Activation("lecun_tanh", _lecun, _lecun_slope, *PAIRS["lecun_tanh"], in_place=True)
+lecun_tanh = Activation(
+    "lecun_tanh", _lecun, _lecun_slope, *PAIRS["lecun_tanh"], in_place=True
+)
 #: The sigmoid linear unit, a σ(a); see def-act-gate.
 silu = Activation("silu", _silu, _silu_slope, *PAIRS["silu"])
 #: The Gaussian error linear unit in its form with tanh; see eq-act-gelu.
@@ -130,7 +132,8 @@ def leaky_relu(slope: float = 0.01) -> Activation:
     (Activation('leaky_relu(0.01)'), array([-0.2,  3. ]))
     """
     functions = _leaky, _leaky_slope, *PAIRS["leaky_relu"]
-    return Activation(f"leaky_relu({slope!r})", *(partial(each, slope) for each in functions))
+    given = (partial(each, slope) for each in functions)
+    return Activation(f"leaky_relu({slope!r})", *given)
 
 # %% ../nbs/11_activations.ipynb #b6815114
 @accepts(alpha=positive)
@@ -165,10 +168,11 @@ def elu(alpha: float = 1.0) -> Activation:
     (Activation('elu(1.0)'), array([-0.316,  3.   ]))
     """
     functions = _elu, _elu_slope, *(PAIRS["elu"] if alpha <= 1 else ())
-    return Activation(f"elu({alpha!r})", *(partial(each, alpha) for each in functions))
+    given = (partial(each, alpha) for each in functions)
+    return Activation(f"elu({alpha!r})", *given)
 
 # %% ../nbs/11_activations.ipynb #8f07d139
-_NETWORK = instance(Network, N=lambda network: network.widths[0], K=lambda network: network.widths[-1])
+_NETWORK = instance(Network, N=lambda net: net.widths[0], K=lambda net: net.widths[-1])
 _INPUTS = real("M N", like="network")
 
 
