@@ -652,8 +652,8 @@ def generator(good):
 
 def listed(good):
     yield np.ones((3, 3)), TypeError, "list of arrays", "ndarray"
-    yield "ab", TypeError, "list of arrays", "str"
-    yield 3, TypeError, "list of arrays", "int"
+    yield "ab", TypeError, "list of arrays", "'ab'"
+    yield 3, TypeError, "list of arrays", "3"
     yield [], ValueError, "entries", "0"
     yield good[:1], ValueError, "entries", "1"
 
