@@ -1,7 +1,6 @@
 "Chapter 11's activation functions beside PyTorch's, JAX's and fifty digits; their pairs; what is read off a network; kept results."
 
 import copy
-import json
 import math
 import pickle
 import tracemalloc
@@ -387,27 +386,15 @@ def test_bad_input(case):
 
 # Kept results
 
-KEPT = json.loads(benchmark.RESULTS.read_text()) if benchmark.RESULTS.exists() else None
-
-
-def test_kept_results_belong_to_the_code():
-    assert KEPT, "run python -m benchmarks.nonlinearities"
-    assert not benchmark.stale(KEPT), f"{benchmark.stale(KEPT)}: run python -m benchmarks.nonlinearities"
-
-
-def test_what_makes_results_stale():
-    kept = KEPT | {"sources": benchmark.digest_of_sources()}
-    assert not benchmark.stale(kept)
-    assert benchmark.stale(kept | {"sources": "0"}) and benchmark.stale(kept | {"recipe": {}})
-
 
 def test_kept_results_are_complete():
-    recipe = KEPT["recipe"]
-    assert len(KEPT["learning"]) == len(recipe["etas"]) * len(benchmark.FUNCTIONS) * 2
-    assert all(len(row["test"]) == len(recipe["seeds"]) and all(0 <= t <= 1 for t in row["test"]) for row in KEPT["learning"])
-    assert len(KEPT["dying"]) == 2 * len(recipe["dying"]["etas"])
-    assert len(KEPT["curves"]) == 2 * len(benchmark.FUNCTIONS)
-    for row in KEPT["curves"]:
+    kept = benchmark.EXPERIMENT.kept()
+    recipe, results = kept["recipe"], kept["results"]
+    assert len(results["learning"]) == len(recipe["etas"]) * len(benchmark.FUNCTIONS) * 2
+    assert all(len(row["test"]) == len(recipe["seeds"]) and all(0 <= t <= 1 for t in row["test"]) for row in results["learning"])
+    assert len(results["dying"]) == 2 * len(recipe["dying"]["etas"])
+    assert len(results["curves"]) == 2 * len(benchmark.FUNCTIONS)
+    for row in results["curves"]:
         assert len(row["loss"]) == len(row["slopes"]) == len(recipe["seeds"])
         assert all(len(losses) in (0, recipe["epochs"]) for losses in row["loss"])
         assert all(0 <= zero <= small <= 1 for each in row["slopes"] for zero, small in (each[:2], each[2:]))
