@@ -236,7 +236,7 @@ def find_activation(activation: str | Any) -> Any:
     -----
     The f of def-hidden-sums and the f′ of eq-hidden-delta, four of which are computed
     as in eq-stable-slopes. Whether df is the derivative of f isn't asked here:
-    see `dlnbook.numeric.check_gradient`.
+    see `dlnbook.gradcheck.check_gradient`.
 
     Examples
     --------

@@ -26,7 +26,7 @@ from .files import load_arrays, save_arrays
 from .loss import cross_entropy
 from .network import Network, as_targets
 from .training import best_epoch, evaluate, one_epoch, out_of_patience
-from .workspace import Workspace
+from .tape import Tape
 
 if TYPE_CHECKING:
     from dlnbook.figures import Picture
@@ -635,7 +635,7 @@ class _Run:
         self.eta, self.stop, self.optimizer = eta, stop, optimizer
         self.rate = self._ask(eta) if callable(eta) else eta
         extras = {"noise": noise, "penalty": penalty, "rng": rng}
-        self.workspace = Workspace(network, self.batch_size, **extras)
+        self.workspace = Tape(network, self.batch_size, **extras)
         self.state = {} if optimizer is None else self._start(optimizer)
         self.measure = _Measures(network, X, T, validation)
         self.history, self.tick, self.batch = History(), None, 0

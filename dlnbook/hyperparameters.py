@@ -21,7 +21,7 @@ from dlnbook.doors import (
 )
 from .intervals import student_quantile
 from .network import Network, as_targets
-from .workspace import Workspace
+from .tape import Tape
 
 # %% auto #0
 __all__ = ['Momentum', 'InverseDecay', 'StepDecay', 'Cosine', 'Warmup', 'RangeTest', 'range_test', 'Uniform', 'LogUniform',
@@ -412,7 +412,7 @@ def range_test(
         raise ValueError(f"y: expected {len(X)} samples like X, got {len(y)}")
     batch_size = min(check_count(batch_size, "batch_size"), len(X))
     network = network.copy()
-    work = Workspace(network, batch_size, penalty=penalty)
+    work = Tape(network, batch_size, penalty=penalty)
     state = rule.start(network.parameters) if rule is not None else None
     endless = (rows for _ in itertools.count() for rows in batches(len(X), batch_size, rng))
     etas, losses, smoothed, top, bottom = [], [], [], 0.0, 0.0

@@ -84,7 +84,7 @@ class _Sum(_Penalty):
 # %% ../nbs/13_regularization.ipynb #61dd176a
 @dataclass(frozen=True)
 class L2(_Penalty):
-    """A price on the squares of the weights, for `fit` and `Workspace`.
+    """A price on the squares of the weights, for `fit` and `Tape`.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ class L2(_Penalty):
 # %% ../nbs/13_regularization.ipynb #2c664b51
 @dataclass(frozen=True)
 class L1(_Penalty):
-    """A price on the absolute values of the weights, for `fit` and `Workspace`.
+    """A price on the absolute values of the weights, for `fit` and `Tape`.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from dlnbook.arguments import (
 )
 from .descent import batches
 from .network import Network
-from .workspace import Workspace
+from .tape import Tape
 
 # %% auto #0
 __all__ = ['one_epoch', 'evaluate', 'best_epoch', 'out_of_patience', 'train', 'confusion_matrix']
@@ -261,7 +261,7 @@ def train(
     >>> network.predict(X).tolist(), len(losses) < 300
     ([0, 1, 1, 0], True)
     """
-    work, seen, losses = Workspace(network, min(batch_size, len(X))), [], []
+    work, seen, losses = Tape(network, min(batch_size, len(X))), [], []
     step = lambda rows, rate: work.step(X, y, rows, rate)
     loss = lambda rows: network.loss(X_val[rows], y_val[rows])
     for epoch in range(1, epochs + 1):

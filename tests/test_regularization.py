@@ -16,7 +16,7 @@ from dlnbook.data import digits
 from dlnbook.network import Network, views
 from dlnbook.regularization import L1, L2, Dropout, bias_variance, shifted
 from dlnbook.fitting import fit
-from dlnbook.workspace import Workspace
+from dlnbook.tape import Tape
 
 torch.set_num_threads(1)
 
@@ -85,7 +85,7 @@ def test_twenty_steps_with_weight_decay_are_those_of_torch():
         weights, biases = torch_parts(model)
         groups = [{"params": weights, "weight_decay": 0.3}, {"params": biases, "weight_decay": 0.3 if everything else 0.0}]
         optimizer = torch.optim.SGD(groups, lr=0.1)
-        work, rng = Workspace(network, 16, penalty=L2(0.3)), np.random.default_rng(3)
+        work, rng = Tape(network, 16, penalty=L2(0.3)), np.random.default_rng(3)
         for _ in range(20):
             rows = rng.permutation(40)[:16]
             optimizer.zero_grad()
@@ -103,7 +103,7 @@ def test_twenty_steps_with_a_term_in_the_loss_are_those_of_torch(name):
     weights, biases = torch_parts(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     l2, l1 = (0.0 if name == "L1" else 0.3), (0.0 if name == "L2" else 0.05)
-    work, rng = Workspace(network, 16, penalty=PENALTIES[name]), np.random.default_rng(3)
+    work, rng = Tape(network, 16, penalty=PENALTIES[name]), np.random.default_rng(3)
     for _ in range(20):
         rows = rng.permutation(40)[:16]
         optimizer.zero_grad()
@@ -129,7 +129,7 @@ def test_the_table_of_conventions_holds_for_scikit_learn():
     for r in (1, 2):
         network.W[r], network.b[r] = peer.coefs_[r - 1].T, peer.intercepts_[r - 1]
     peer.partial_fit(X[16:32], Y[16:32])
-    Workspace(network, 16, penalty=L2(0.8 / 16)).step(X, Y, np.arange(16, 32), 0.1)
+    Tape(network, 16, penalty=L2(0.8 / 16)).step(X, Y, np.arange(16, 32), 0.1)
     for r in (1, 2):
         np.testing.assert_allclose(network.W[r], peer.coefs_[r - 1].T, atol=1e-12)
         np.testing.assert_allclose(network.b[r], peer.intercepts_[r - 1], atol=1e-12)
@@ -179,7 +179,7 @@ def test_dropout_is_torch_s_given_the_same_coins():
             super().forward(Z, r, rng)
             factors[r] = Z / before
 
-    work = Workspace(network, 16, noise=Watched(0.4), rng=np.random.default_rng(4))
+    work = Tape(network, 16, noise=Watched(0.4), rng=np.random.default_rng(4))
     loss = work.forward(X, Y, np.arange(16))
     gradient = work.backward().copy()
     Z, W, b = torch.from_numpy(X[:16]), *([torch.tensor(each, requires_grad=True) for each in part[1:]] for part in (network.W, network.b))
@@ -259,7 +259,7 @@ def test_steps_allocate_next_to_nothing():
     network = Network((64, 400, 300, 10), rng=np.random.default_rng(0))
     x, y = digits()
     for how in ({"penalty": L2(0.1)}, {"penalty": L1(0.1) + L2(0.1)}, {"noise": Dropout(0.5), "rng": np.random.default_rng(0)}):
-        work, rows = Workspace(network, 128, **how), np.arange(128)
+        work, rows = Tape(network, 128, **how), np.arange(128)
         work.step(x, y, rows, 0.01)
         tracemalloc.start()
         for _ in range(5):
