@@ -19,8 +19,8 @@ _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
 __all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'integers', 'distribution', 'targets', 'arrays',
-           'layers', 'each', 'per_layer', 'widths', 'generator', 'function', 'path', 'text', 'precision', 'flag',
-           'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
+           'layers', 'each', 'per_layer', 'several', 'widths', 'generator', 'function', 'path', 'text', 'precision',
+           'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -596,10 +596,25 @@ class _PerLayer(_Kind):
         return [None, *(self.kind.check(one, name, bound) for one in value)]
 
 
+@dataclass(frozen=True)
+class _Several(_Kind):
+    "A value of one kind, or a list of at least `least` of them; it becomes a list."
+
+    kind: Any
+    least: int = 0
+
+    def check(self, value: Any, name: str, bound: dict) -> list:
+        "Refuse a value or an entry that is not of the kind."
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return _Each(self.kind, self.least).check(value, name, bound)
+        return [self.kind.check(value, name, bound)]
+
+
 arrays = _Arrays()
 layers = _Layers()
 each = _Each
 per_layer = _PerLayer
+several = _Several
 widths = each(count, 2, "a list of integers such as [2, 3, 2]", "at least the inputs and the outputs")
 
 # %% ../nbs/tools_arguments.ipynb #75ede6d5
