@@ -283,7 +283,7 @@ def test_the_largest_inputs_give_the_right_value_or_are_refused_and_never_warn(n
     rng, told = np.random.default_rng(0), 0
     for _ in range(60):
         made = Network((3, 4, 3), name, rng=rng)
-        made.parameters *= rng.choice([1e-160, 0.1, 1.0, 3.0])
+        made.parameters *= rng.choice([1e-160, 0.1, 1.0, 2.0])
         X, y = rng.choice([1e308, -1.7e308, 1e300, 1.0], (2, 3)), rng.integers(0, 3, 2)
         W, b = ([None, *(part.astype(np.longdouble) for part in parts[1:])] for parts in (made.W, made.b))
         with np.errstate(over="ignore", under="ignore"):
@@ -305,6 +305,17 @@ def test_the_largest_inputs_give_the_right_value_or_are_refused_and_never_warn(n
             if value is not None:
                 np.testing.assert_allclose(found, value.astype(float), rtol=1e-9, atol=1e-9)
     assert 50 < told < 300
+
+
+def test_a_loss_beyond_the_largest_number_is_refused():
+    made = Network((1, 2), rng=0)
+    made.W[1] = [[1.7], [-1.7]]
+    with np.errstate(all="raise", under="ignore"):
+        assert made.loss([[1e308]], [0]) == 0 and made.predict_proba([[1e308]]).tolist() == [[1, 0]]
+        assert made.loss([[5e307], [0]], [1, 0]) == pytest.approx(8.5e307)
+        for X, y in (([[1e308]], [1]), ([[5e307]] * 2, [1, 1])):
+            with pytest.raises(ValueError, match="^X: expected numbers with a finite loss, got larger ones"):
+                made.loss(X, y)
 
 
 def test_an_activation_that_makes_nan_is_named():
