@@ -720,6 +720,9 @@ _LN2, _LN10 = math.log(2), math.log(10)
 _one, _none = (lambda z, *values: 1.0), (lambda z, *values: 0.0)
 
 RULES |= {
+    np.minimum: RULES[np.maximum][::-1],
+    np.abs: (lambda z, x: np.sign(x),),
+    np.square: (lambda z, x: 2 * x,),
     np.sin: (lambda z, x: np.cos(x),),
     np.cos: (lambda z, x: -np.sin(x),),
     np.tan: (lambda z, x: 1 + z * z,),
@@ -739,14 +742,14 @@ RULES |= {
     np.log10: (lambda z, x: 1 / (x * _LN10),),
     np.reciprocal: (lambda z, x: -z * z,),
     np.cbrt: (lambda z, x: 1 / (3 * z * z),),
-    np.fabs: RULES[np.abs],
+    np.fabs: (lambda z, x: np.sign(x),),
     np.conjugate: (_one,),
     np.degrees: (_constant(180 / math.pi),),
     np.rad2deg: (_constant(180 / math.pi),),
     np.radians: (_constant(math.pi / 180),),
     np.deg2rad: (_constant(math.pi / 180),),
     np.fmax: RULES[np.maximum],
-    np.fmin: RULES[np.minimum],
+    np.fmin: RULES[np.maximum][::-1],
     np.hypot: (lambda z, x, y: x / z, lambda z, x, y: y / z),
     np.arctan2: (
         lambda z, y, x: x / (x * x + y * y),

@@ -84,11 +84,9 @@ def _plain(args):
 
 # %% ../nbs/06_flow.ipynb #4cc62562
 RULES[np.add] = (lambda z, x, y: 1.0, lambda z, x, y: 1.0)
-RULES[np.subtract] = (lambda z, x, y: 1.0, lambda z, x, y: -1.0)
 
 # %% ../nbs/06_flow.ipynb #0d45df2b
 RULES[np.multiply] = (lambda z, x, y: y, lambda z, x, y: x)
-RULES[np.divide] = (lambda z, x, y: 1 / y, lambda z, x, y: -z / y)
 
 # %% ../nbs/06_flow.ipynb #fd6cd641
 @accepts(output=instance(Node))
@@ -221,9 +219,10 @@ def gather(flow: Any, node: Node) -> Any:
     ones = tuple(i for i, n in enumerate(shape) if n == 1 < np.shape(flow)[i])
     return np.sum(flow, axis=ones, keepdims=True)
 
-# %% ../nbs/06_flow.ipynb #5e04a37a
-RULES[np.positive] = (lambda z, x: 1.0,)
+# %% ../nbs/06_flow.ipynb #59602e28
 RULES[np.negative] = (lambda z, x: -1.0,)
+RULES[np.subtract] = (lambda z, x, y: 1.0, lambda z, x, y: -1.0)
+RULES[np.divide] = (lambda z, x, y: 1 / y, lambda z, x, y: -z / y)
 
 # %% ../nbs/06_flow.ipynb #bd00393b
 def _wins(x, y):
@@ -232,8 +231,6 @@ def _wins(x, y):
 
 
 RULES[np.maximum] = (lambda z, x, y: _wins(x, y), lambda z, x, y: _wins(y, x))
-RULES[np.minimum] = (lambda z, x, y: _wins(y, x), lambda z, x, y: _wins(x, y))
-RULES[np.abs] = (lambda z, x: np.sign(x),)
 
 # %% ../nbs/06_flow.ipynb #26aaefcf
 def rule(*entries: Callable | None, table: dict = RULES) -> Callable[[Callable], Callable]:
@@ -361,7 +358,6 @@ def _tanh_slope(z, x):
 RULES[np.tanh] = (_tanh_slope,)
 RULES[np.exp] = (lambda z, x: z,)
 RULES[np.log] = (lambda z, x: 1 / x,)
-RULES[np.square] = (lambda z, x: 2 * x,)
 
 # %% ../nbs/06_flow.ipynb #4f276109
 #: For operations that don't act number by number the flows themselves: functions of the

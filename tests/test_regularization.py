@@ -352,6 +352,16 @@ def test_dtypes(given, returned):
     assert bias.dtype == variance.dtype == returned and float(variance[0]) == 1.0 and float(bias[0]) == 0.0
 
 
+def test_a_seed_will_do():
+    x, _ = digits()
+    assert np.array_equal(shifted(x, rng=3), shifted(x, rng=np.random.default_rng(3)))
+    assert not np.array_equal(shifted(x), shifted(x)), "left out, it is chance"
+    Z = np.ones((2, 50, 40))
+    Dropout(0.5).forward(Z[0], 1, 3)
+    Dropout(0.5).forward(Z[1], 1, np.random.default_rng(3))
+    assert np.array_equal(*Z)
+
+
 # bias and variance
 
 
@@ -376,10 +386,10 @@ W_GOOD, G_GOOD = [None, np.ones((2, 3)), np.ones((1, 2))], [None, np.zeros((2, 3
 MATRICES = [
     ("list of matrices", TypeError, np.ones((2, 3))), ("list of matrices", TypeError, 3), ("list of matrices", TypeError, "W"),
     ("float32 or float64", TypeError, [None, np.ones((2, 3), int), np.ones((1, 2))]), ("float32 or float64", TypeError, [None, [[1.0]], np.ones((1, 2))]),
-    ("float32 or float64", TypeError, [None, np.ones((2, 3), complex), np.ones((1, 2))]), ("matrix", ValueError, [None, np.ones(3), np.ones((1, 2))]),
+    ("float32 or float64", TypeError, [None, np.ones((2, 3), complex), np.ones((1, 2))]), ("got MaskedArray", TypeError, [None, np.ma.ones((2, 3)), np.ones((1, 2))]), ("matrix", ValueError, [None, np.ones(3), np.ones((1, 2))]),
     ("matrix", ValueError, [None, np.ones((2, 0)), np.ones((1, 2))]),
 ]  # fmt: skip
-RNG_BAD = [("numpy.random.Generator", TypeError, 0), ("numpy.random.Generator", TypeError, None), ("numpy.random.Generator", TypeError, np.random.RandomState(0))]
+RNG_BAD = [("a numpy.random.Generator, a seed or None", TypeError, each) for each in ("0", 0.5, True, np.random.RandomState(0))] + [("seed of at least 0", ValueError, -1)]
 NUMBER = [("finite", ValueError, math.nan), ("finite", ValueError, math.inf), ("number", TypeError, "1"), ("number", TypeError, 1j), ("number", TypeError, True), ("number", TypeError, None), ("at least 0", ValueError, -0.5)]
 COUNT = [("at least 1", ValueError, 0), ("at least 1", ValueError, -1), ("integer", TypeError, 1.0), ("integer", TypeError, True), ("integer", TypeError, "1")]
 
@@ -408,7 +418,7 @@ BAD = [
     *((f, "W", *row) for f in GOOD if "W" in GOOD[f] for row in MATRICES),
     *((f, "G", *row) for f in GOOD if "G" in GOOD[f] for row in [*MATRICES, ("shapes", ValueError, W_GOOD[:2]), ("shapes", ValueError, [None, np.zeros((3, 2)), np.zeros((1, 2))])]),
     (dropped, "Z", "float32 or float64", TypeError, np.ones((2, 3), int)), (dropped, "Z", "float32 or float64", TypeError, [[1.0]]),
-    (dropped, "Z", "(B, P)", ValueError, np.ones(3)),
+    (dropped, "Z", "(B, P)", ValueError, np.ones(3)), (dropped, "Z", "got MaskedArray", TypeError, np.ma.ones((2, 3))),
     *((f, "rng", *row) for f in (dropped, shifted) for row in RNG_BAD),
     (passed_back, "D", "(2, 3)", ValueError, np.ones((3, 2))), (passed_back, "D", "(2, 3)", ValueError, np.ones(3)),
     *((shifted, "most", *row) for row in [*COUNT, ("at most 7", ValueError, 8)]),
@@ -416,6 +426,7 @@ BAD = [
     *((shifted, "shape", "pair", TypeError, value) for value in (64, (8,), (4, 4, 4), None)),
     (shifted, "X", "(M, 64)", ValueError, np.ones((2, 63))), (shifted, "X", "(M, 64)", ValueError, np.ones(64)), (shifted, "X", "some numbers", ValueError, np.ones((0, 64))),
     (shifted, "X", "finite", ValueError, np.full((2, 64), np.nan)), (shifted, "X", "real", TypeError, np.ones((2, 64), complex)), (shifted, "X", "real numbers", TypeError, np.full((2, 64), "a")),
+    (shifted, "X", "without a mask", TypeError, np.ma.masked_equal(np.ones((2, 64)), 0)), (bias_variance, "Y", "without a mask", TypeError, np.ma.ones((2, 3, 2))),
     (bias_variance, "Y", "2 networks", ValueError, np.ones((1, 3, 2))), (bias_variance, "Y", "(S, M, K)", ValueError, np.ones((3, 2))), (bias_variance, "Y", "finite", ValueError, np.full((2, 3, 2), np.inf)),
     (bias_variance, "Y", "real", TypeError, np.ones((2, 3, 2), complex)), (bias_variance, "Y", "some numbers", ValueError, np.ones((2, 0, 2))),
     (bias_variance, "T", "0 to 1", ValueError, [0, 1, 2]), (bias_variance, "T", "shape (3,)", ValueError, [0, 1]), (bias_variance, "T", "integers", TypeError, [0.0, 1.0, 0.0]),
