@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, bare, count, each, function, generator, having, instance, number, optional,
+    accepts, bare, behind, count, each, function, generator, having, instance, number, optional,
     path, positive, targets, unread
 )
 from .descent import Diverged
@@ -38,7 +39,7 @@ _best_epoch, _evaluate, _one_epoch, _out_of_patience, _cross_entropy = map(
 )
 
 # %% auto #0
-__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'fit']
+__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'interruptions', 'fit']
 
 # %% ../nbs/lib_10_fitting.ipynb #7de69dd6
 @dataclass(frozen=True)
@@ -675,6 +676,7 @@ class _Steps:
         extras = {"noise": noise, "penalty": penalty, "rng": rng}
         self.tape = Tape(network, self.batch_size, **extras)
         self.optimizer = optimizer
+        self.move = None if optimizer is None else behind(optimizer.step)
         self.state = {} if optimizer is None else self._start(optimizer)
 
     def _checked(self, schedule):
@@ -705,15 +707,15 @@ class _Steps:
         "A step on some rows: their mean loss before it."
         self.batch += 1
         self.eta = eta
-        if self.optimizer is None and eta:
+        if self.move is None and eta:
             loss = self.tape.step(*self.data, rows, eta)
         else:
             loss = self.tape.forward(*self.data, rows)
         if not math.isfinite(loss):
             raise _NotFinite()
-        if self.optimizer is not None and eta:
+        if self.move is not None and eta:
             gradient = self.tape.backward()
-            self.optimizer.step(self.network.parameters, gradient, eta, self.state)
+            self.move(self.network.parameters, gradient, eta, self.state)
         if self.tick and self.batch % 64 == 0:
             self.tick(64)
         return loss
@@ -777,6 +779,35 @@ def _until_the_end(run, epochs, shown, callback, checkpoint):
         checkpoint.save(run)
     run.end(reason)
 
+# %% ../nbs/lib_10_fitting.ipynb #5e0d91b3
+class _Interrupted(threading.local):
+    times = 0
+
+
+_interrupted = _Interrupted()
+
+
+def interruptions() -> int:
+    """How many trainings Ctrl-C has ended so far, in this thread.
+
+    Returns
+    -------
+    int
+        It grows by one when `fit` returns a history with the reason "interrupted".
+
+    Examples
+    --------
+    >>> X, y, network = np.eye(2), [0, 1], Network((2, 2), rng=np.random.default_rng(0))
+    >>> def strike(epoch, network, history):
+    ...     raise KeyboardInterrupt
+    >>> before = interruptions()
+    >>> history = fit(network, X, y, epochs=3, batch_size=2, eta=0.1, rng=0,
+    ...               callback=strike, progress=False)
+    >>> interruptions() - before, history.reason
+    (1, 'interrupted')
+    """
+    return _interrupted.times
+
 # %% ../nbs/lib_10_fitting.ipynb #f8aa2248
 @contextlib.contextmanager
 def _the_history_gets_out(run, shown, file):
@@ -785,6 +816,7 @@ def _the_history_gets_out(run, shown, file):
         yield
     except KeyboardInterrupt:
         run.history.reason = "interrupted"
+        _interrupted.times += 1
     except Exception as error:
         _attach(error, run.history)
         with contextlib.suppress(OSError):  # it may be what went wrong
