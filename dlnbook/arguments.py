@@ -19,8 +19,8 @@ _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
 __all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'integers', 'distribution', 'targets', 'arrays',
-           'layers', 'each', 'several', 'widths', 'generator', 'function', 'path', 'text', 'precision', 'flag',
-           'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
+           'layers', 'each', 'per_layer', 'several', 'widths', 'generator', 'function', 'path', 'text', 'precision',
+           'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -578,6 +578,25 @@ class _Each(_Kind):
 
 
 @dataclass(frozen=True)
+class _PerLayer(_Kind):
+    """A value for all hidden layers or a list with one for each; a list, of which entry r is that of layer r.
+
+    How many there are, parameters before have said: `layers`, or whoever binds that word. A named tuple is one value.
+    """
+
+    kind: Any
+
+    def check(self, value: Any, name: str, bound: dict) -> list:
+        "Refuse what the kind refuses, and a list of another length."
+        R = bound["layers"] - 2
+        if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or hasattr(value, "_fields"):
+            return [None, *[self.kind.check(value, name, bound)] * R]
+        if len(value) != R:
+            raise ValueError(f"{name}: expected {R}, one for each hidden layer, got {len(value)}")
+        return [None, *(self.kind.check(one, name, bound) for one in value)]
+
+
+@dataclass(frozen=True)
 class _Several(_Kind):
     "A value of one kind, or a list of at least `least` of them; it becomes a list."
 
@@ -594,6 +613,7 @@ class _Several(_Kind):
 arrays = _Arrays()
 layers = _Layers()
 each = _Each
+per_layer = _PerLayer
 several = _Several
 widths = each(count, 2, "a list of integers such as [2, 3, 2]", "at least the inputs and the outputs")
 
