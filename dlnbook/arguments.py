@@ -18,9 +18,10 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
-__all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'integers', 'distribution', 'targets', 'arrays',
-           'layers', 'each', 'per_layer', 'several', 'widths', 'generator', 'function', 'path', 'text', 'precision',
-           'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
+__all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'extended', 'integers', 'distribution', 'targets',
+           'arrays', 'layers', 'each', 'per_layer', 'several', 'widths', 'generator', 'function', 'path', 'text',
+           'precision', 'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'behind',
+           'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -135,6 +136,42 @@ def bare(function: _F) -> _F:
     if not hasattr(function, "__wrapped__"):
         raise TypeError(f"function: expected one that declares what it accepts, got {function!r}")
     return function.__wrapped__  # type: ignore[no-any-return, attr-defined]
+
+
+_DOOR = accepts()(lambda: None).__code__  # all doors have it
+
+
+def behind(method: _F) -> _F:
+    """A method behind its door, or the method itself where it has none.
+
+    Parameters
+    ----------
+    method : callable
+        A method of somebody's object, asked for as ``object.method``.
+
+    Returns
+    -------
+    callable
+        The same method, which checks nothing if it is one that `accepts` has guarded.
+        Other decorators stay.
+
+    Raises
+    ------
+    Nothing
+        What is no method is given back.
+
+    Examples
+    --------
+    >>> class Ball:
+    ...     @accepts(height=positive)
+    ...     def drop(self, height):
+    ...         return height
+    >>> behind(Ball().drop)(-4)
+    -4
+    """
+    if getattr(method, "__code__", None) is not _DOOR or not hasattr(method, "__self__"):
+        return method
+    return method.__wrapped__.__get__(method.__self__)  # type: ignore[no-any-return, attr-defined]
 
 # %% ../nbs/tools_arguments.ipynb #ca816017
 class _Kind:
@@ -404,7 +441,25 @@ class _InPlace(_Array):
         return value
 
 
-unread, in_place = _Unread, _InPlace
+class _Extended(_Array):
+    "An array of real numbers, infinity among them."
+
+    def __init__(self, *shapes: str) -> None:
+        super().__init__(*shapes, real=True)
+
+    def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
+        "Refuse what is no such array, and NaN."
+        array = _dense(value, name)
+        if array.dtype.kind not in self._kinds:
+            self._refuse_dtype(array, name)
+        self._measure(array, name, bound)
+        array = array if array.dtype.kind == "f" else array.astype(np.float64)
+        if np.isnan(array).any():
+            raise ValueError(f"{name}: expected numbers or infinity, got NaN")
+        return array
+
+
+unread, in_place, extended = _Unread, _InPlace, _Extended
 
 # %% ../nbs/tools_arguments.ipynb #7614e246
 class _Integers(_Array):
