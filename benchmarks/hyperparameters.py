@@ -1,18 +1,17 @@
 """The experiments of the chapter on hyper-parameters at full size.
 
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.hyperparameters
+    python -m benchmarks.hyperparameters [PART…]
 
-Takes about five minutes on one core and keeps results/hyperparameters.json, which the chapter shows. Epochs of null were
-not enough within the limit. A digest of this file and of dlnbook/hyperparameters.py, without comments and docstrings, is
-kept too; a test compares it.
+Takes about four minutes on one core and keeps results/hyperparameters.json, which the chapter shows. Epochs of null were
+not enough within the limit.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import time
-from pathlib import Path
+import sys
+from functools import partial
 from typing import Any
 
 if __name__ == "__main__":
@@ -20,7 +19,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from benchmarks import RESULTS, digest_of, keep, machine
+from benchmarks import Experiment
 from dlnbook.data import digits, split
 from dlnbook.descent import Diverged
 from dlnbook.hyperparameters import (
@@ -29,8 +28,6 @@ from dlnbook.hyperparameters import (
 from dlnbook.network import Network
 from dlnbook.fitting import Threshold, fit
 
-HERE = Path(__file__).resolve()
-PLACE = RESULTS / "hyperparameters.json"
 GUESS = math.log(10)
 SPACES = {
     "eta": LogUniform(0.01, 3.0),
@@ -44,6 +41,7 @@ TWO = {name: SPACES[name] for name in ("eta", "penalty")}
 RECIPE: dict[str, Any] = {
     "data": "digits: 300 for training, 500 for validation, 997 for testing, by split; float64",
     "network": "64-hidden×layers-10, ReLU; ½ penalty · sum of squared weights; unless said, one layer of 30, batches of 16, no penalty, 10 epochs",
+    "epochs": 10,
     "score": "mean cross-entropy on the validation samples after the last epoch; quality: on the test samples, guessing at most",
     "momentum": {"what": "epochs until an epoch's mean loss is below 0.1, by batch size, β and η/(1−β)", "seeds": 5, "betas": [0.0, 0.9],
                  "most": {8: 60, 32: 120, 300: 600}, "lengths": [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8]},
@@ -52,8 +50,17 @@ RECIPE: dict[str, Any] = {
               "lengths": [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2]},
     "random": {"what": "16 trainings by a grid (shifted by lot) or at random; quality of the winner", "budget": 16, "repeats": 60, "fresh": 4},
     "table": {"what": "candidates drawn near the best ones, by seeds: validation losses", "candidates": 24, "seeds": 30},
-    "halving": {"what": "27 candidates, 1 to 27 epochs, by 3; beside 4 and all 27 candidates with 27 epochs", "repeats": 25, "fresh": 4},
+    "halving": {"what": "27 candidates, 1 to 27 epochs, by 3; beside 4 and all 27 candidates with 27 epochs", "most": 27, "repeats": 25, "fresh": 4},
 }  # fmt: skip
+SMALL = RECIPE | {
+    "epochs": 1,
+    "momentum": RECIPE["momentum"] | {"seeds": 1, "most": {32: 60}, "lengths": [0.4]},
+    "schedules": RECIPE["schedules"] | {"seeds": 1, "etas": [0.4]},
+    "range": RECIPE["range"] | {"seeds": 1, "sizes": [32], "lengths": [0.4]},
+    "random": RECIPE["random"] | {"repeats": 1, "fresh": 1},
+    "table": RECIPE["table"] | {"candidates": 2, "seeds": 2},
+    "halving": RECIPE["halving"] | {"most": 3, "repeats": 1, "fresh": 1},
+}
 
 
 def data():
@@ -92,7 +99,7 @@ def trained(candidate, seed, **options):
     network = network_of(seed, candidate.get("hidden", 30), candidate.get("layers", 1))
     penalty = Squares(candidate["penalty"]) if "penalty" in candidate else None
     rule = Momentum(candidate["beta"]) if candidate.get("beta") else None
-    how = {"batch_size": candidate.get("batch_size", 16), "epochs": candidate.get("epochs", 10), "eta": candidate["eta"]} | options
+    how = {"batch_size": candidate.get("batch_size", 16), "epochs": candidate["epochs"], "eta": candidate["eta"]} | options
     try:
         history = fit(network, *TRAIN, rng=np.random.default_rng([seed, 1]), optimizer=rule, penalty=penalty, progress=False, **how)
     except Diverged:
@@ -100,21 +107,23 @@ def trained(candidate, seed, **options):
     return network, history
 
 
-def train(candidate, seed):
+def train(candidate, seed, epochs=RECIPE["epochs"]):
     "What a search wants: the loss on the validation samples."
+    candidate = {"epochs": epochs} | candidate
     network, _ = trained(candidate, seed)
     return math.inf if network is None else network.loss(*VALID)
 
 
-def quality(candidate, seeds):
+def quality(candidate, seeds, epochs):
     "Mean loss on the test samples; a training that is worse than guessing counts as guessing."
+    candidate = {"epochs": epochs} | candidate
     found = [trained(candidate, seed)[0] for seed in seeds]
     return float(np.mean([GUESS if network is None else min(GUESS, network.loss(*TEST)) for network in found]))
 
 
-def momentum():
+def momentum(settings):
     "Epochs by batch size, β and length of the steps."
-    recipe, found = RECIPE["momentum"], {}
+    recipe, found = settings["momentum"], {}
     for size, most in recipe["most"].items():
         for beta in recipe["betas"]:
             for length in recipe["lengths"]:
@@ -127,7 +136,7 @@ def momentum():
     return found
 
 
-def schedules():
+def schedules(settings):
     "Validation and test losses by schedule and learning rate."
     made = {
         "constant": lambda eta: eta,
@@ -138,18 +147,18 @@ def schedules():
     }
     found = {}
     for name, schedule in made.items():
-        for eta in RECIPE["schedules"]["etas"]:
+        for eta in settings["schedules"]["etas"]:
             runs = []
-            for seed in range(RECIPE["schedules"]["seeds"]):
+            for seed in range(settings["schedules"]["seeds"]):
                 network, _ = trained({"eta": schedule(eta), "batch_size": 8, "epochs": 20}, seed)
                 runs.append([GUESS] * 2 if network is None else [min(GUESS, network.loss(*part)) for part in (VALID, TEST)])
             found.setdefault(name, {})[str(eta)] = runs
     return found
 
 
-def ranges():
+def ranges(settings):
     "What range tests suggest, and what is best."
-    recipe, found = RECIPE["range"], []
+    recipe, found = settings["range"], []
     for size in recipe["sizes"]:
         for beta in recipe["betas"]:
             rule, epochs = Momentum(beta) if beta else None, 60 if size == 300 else 20
@@ -163,9 +172,9 @@ def ranges():
     return found
 
 
-def random_and_grid():
+def random_and_grid(settings):
     "Qualities of the winners of grids and of random searches."
-    recipe, found = RECIPE["random"], {}
+    recipe, epochs, found = settings["random"], settings["epochs"], {}
     for name, spaces, points in (("two", TWO, 4), ("four", SPACES, 2)):
         for repeat in range(recipe["repeats"]):
             rng = np.random.default_rng([repeat, 3])
@@ -173,51 +182,43 @@ def random_and_grid():
             shifts = {each: rng.random() for each in spaces}
             for how, candidates in (("grid", grid(spaces, points, shifts)), ("random", sample(spaces, recipe["budget"], rng))):
                 assert len(candidates) == recipe["budget"]
-                trials = search(train, candidates, seeds=[repeat], progress=False)
-                found.setdefault(name, {}).setdefault(how, []).append(quality(trials.winner, fresh))
+                trials = search(partial(train, epochs=epochs), candidates, seeds=[repeat], progress=False)
+                found.setdefault(name, {}).setdefault(how, []).append(quality(trials.winner, fresh, epochs))
     return found
 
 
-def table():
+def table(settings):
     "Scores of candidates by seeds."
-    recipe = RECIPE["table"]
-    trials = search(train, sample(NEAR, recipe["candidates"], np.random.default_rng(5)), seeds=range(recipe["seeds"]), progress=False)
-    return {"candidates": trials.candidates, "scores": [[round(min(score, 99.0), 5) for score in row] for row in trials.scores.tolist()]}
+    recipe, score = settings["table"], partial(train, epochs=settings["epochs"])
+    trials = search(score, sample(NEAR, recipe["candidates"], np.random.default_rng(5)), seeds=range(recipe["seeds"]), progress=False)
+    return {"candidates": trials.candidates, "scores": np.minimum(trials.scores, 99.0)}
 
 
-def halving():
+def halving(settings):
     "Qualities of the winners of successive halving, and of what else the trainings could have been spent on."
-    recipe, found = RECIPE["halving"], {"halving": [], "few": [], "all": []}
+    recipe, found = settings["halving"], {"halving": [], "few": [], "all": []}
+    most = recipe["most"]
     for repeat in range(recipe["repeats"]):
-        candidates = sample(SPACES, 27, np.random.default_rng([repeat, 4]))
-        longest = [each | {"epochs": 27} for each in candidates]
+        candidates = sample(SPACES, most, np.random.default_rng([repeat, 4]))
+        longest = [each | {"epochs": most} for each in candidates]
         winners = {
-            "halving": successive_halving(train, candidates, least=1, most=27, seeds=[repeat], progress=False)[-1].winner,
+            "halving": successive_halving(train, candidates, least=1, most=most, seeds=[repeat], progress=False)[-1].winner,
             "few": search(train, longest[:4], seeds=[repeat], progress=False).winner,
             "all": search(train, longest, seeds=[repeat], progress=False).winner,
         }
         fresh = range(1000 * (repeat + 1), 1000 * (repeat + 1) + recipe["fresh"])
         for name, winner in winners.items():
-            found[name].append(quality(winner, fresh))
+            found[name].append(quality(winner, fresh, settings["epochs"]))
     return found
 
 
-def digest() -> str:
-    "A digest of the code that decides the numbers."
-    return digest_of(HERE, HERE.parent.parent / "dlnbook" / "hyperparameters.py")
+def parts(settings):
+    "Momentum, schedules, range tests, and ways to search."
+    named = {"momentum": momentum, "schedules": schedules, "range": ranges, "random": random_and_grid, "table": table, "halving": halving}
+    return {name: partial(part, settings) for name, part in named.items()}
 
 
-def main() -> None:
-    "Run everything, say how long each part takes, keep the results."
-    parts = {"momentum": momentum, "schedules": schedules, "range": ranges, "random": random_and_grid, "table": table, "halving": halving}
-    results, seconds = {}, {}
-    for name, part in parts.items():
-        start = time.perf_counter()
-        results[name] = part()
-        seconds[name] = round(time.perf_counter() - start, 1)
-        print(f"{name}: {seconds[name]} s", flush=True)
-    keep("hyperparameters", {"recipe": RECIPE, "digest": digest(), "seconds": seconds, "machine": machine(), "results": results})
-
+EXPERIMENT = Experiment(__file__, RECIPE, SMALL, parts)
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.run(*sys.argv[1:])

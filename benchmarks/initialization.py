@@ -1,21 +1,17 @@
 """The experiments of the chapter on initialization at full size.
 
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.initialization
+    python -m benchmarks.initialization [PART…]
 
-Takes about five minutes on one core and keeps results/initialization.json, which the chapter shows. In it, epochs or
-steps of null were not enough within the limit, and −1 stands for a loss that became infinite. A digest of this file and
-of dlnbook/initialization.py, without comments and docstrings, is kept too; a test compares it.
+Takes about four minutes on one core and keeps results/initialization.json, which the chapter shows. In it, epochs or
+steps of null were not enough within the limit, and −1 stands for a loss that became infinite.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import platform
-import time
+import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
@@ -23,15 +19,13 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from benchmarks import digest_of
+from benchmarks import Experiment
 from dlnbook.data import digits, split
 from dlnbook.descent import batches
 from dlnbook.initialization import expected_spread, glorot, he, lecun, measured_spread, orthogonal, scaled
 from dlnbook.network import Network, forward
 from dlnbook.workspace import Workspace
 
-HERE = Path(__file__).resolve()
-PLACE = HERE.parent / "results" / "initialization.json"
 ETA, HALF = 0.1, math.log(10) / 2
 
 RECIPE: dict[str, Any] = {
@@ -48,6 +42,13 @@ RECIPE: dict[str, Any] = {
     "depth": {"what": "64-64×R-10, ReLU, batches of 32: epochs by start, R and η", "seeds": 3, "most": 30,
               "R": [4, 16, 30], "etas": [0.01, 0.03, 0.1]},
 }  # fmt: skip
+SMALL = RECIPE | {
+    "spread": RECIPE["spread"] | {"seeds": 3},
+    "plateau": RECIPE["plateau"] | {"seeds": 1, "scales": {1: [0.35], 2: [0.7]}},
+    "map": RECIPE["map"] | {"seeds": 1, "most": 4, "scales": [2.0, 1.0], "etas": [0.03, 1.0]},
+    "batch": RECIPE["batch"] | {"seeds": 1, "most": 90, "sizes": [128], "etas": [0.3]},
+    "depth": RECIPE["depth"] | {"seeds": 1, "most": 4, "R": [4], "etas": [0.03]},
+}
 
 
 def data():
@@ -79,10 +80,10 @@ def train(X, y, network, batch_size, eta, seed, most_epochs=math.inf, most_steps
     return None, None
 
 
-def spread(X, y):
+def spread(X, y, settings):
     "Measured over expected at the far ends: forward, backward, and backward with random errors."
     X, y = X[:25], y[:25]
-    widths, seeds = (64,) + (100,) * 20 + (10,), RECIPE["spread"]["seeds"]
+    widths, seeds = (64,) + (100,) * 20 + (10,), settings["spread"]["seeds"]
     starts = {
         "He, ReLU": (he, lambda o, i: 2 / i, "relu"),
         "fixed, ReLU": (scaled(1.1 * math.sqrt(0.02)), lambda o, i: 0.0242, "relu"),
@@ -106,11 +107,12 @@ def spread(X, y):
     return found
 
 
-def plateau(X, y):
+def plateau(X, y, settings):
     "Epochs by number of hidden layers and scale."
-    return {R: {c: [train(X, y, deep(R, 30, shrunk(he, c), seed), 32, ETA, seed, RECIPE["plateau"]["most"])[0]
-                    for seed in range(RECIPE["plateau"]["seeds"])] for c in scales}
-            for R, scales in RECIPE["plateau"]["scales"].items()}  # fmt: skip
+    recipe = settings["plateau"]
+    return {R: {c: [train(X, y, deep(R, 30, shrunk(he, c), seed), 32, ETA, seed, recipe["most"])[0]
+                    for seed in range(recipe["seeds"])] for c in scales}
+            for R, scales in recipe["scales"].items()}  # fmt: skip
 
 
 def deep(R, width, start, seed, activation="relu"):
@@ -118,67 +120,60 @@ def deep(R, width, start, seed, activation="relu"):
     return Network((64,) + (width,) * R + (10,), activation, rng=np.random.default_rng(seed), initialize=start)
 
 
-def rescue(X, y):
+def rescue(X, y, settings):
     "Epochs by scale and learning rate."
-    recipe = RECIPE["map"]
+    recipe = settings["map"]
     epochs = [[[train(X, y, deep(8, 30, shrunk(he, c), seed), 32, eta, seed, recipe["most"])[0]
                 for seed in range(recipe["seeds"])] for eta in recipe["etas"]] for c in recipe["scales"]]  # fmt: skip
     return {"scales": recipe["scales"], "etas": recipe["etas"], "epochs": epochs}
 
 
-def by_batch(X, y, start, activation, size, eta):
+def by_batch(X, y, start, activation, size, eta, recipe):
     "Steps for each seed, and how many nodes are alive afterwards."
     runs = []
-    for seed in range(RECIPE["batch"]["seeds"]):
+    for seed in range(recipe["seeds"]):
         network = deep(8, 30, shrunk(start, 0.5), seed, activation)
-        _, steps = train(X, y, network, size, eta, seed, most_steps=RECIPE["batch"]["most"])
+        _, steps = train(X, y, network, size, eta, seed, most_steps=recipe["most"])
         A, _ = forward(network.W, network.b, X, activation)
         runs.append({"steps": steps, "alive": min(int((a > 0).any(axis=0).sum()) for a in A[1:-1])})
     return runs
 
 
-def depth(X, y):
+def depth(X, y, settings):
     "Epochs by start, number of hidden layers and learning rate."
-    recipe = RECIPE["depth"]
+    recipe = settings["depth"]
     starts = {"he": he, "lecun": lecun, "glorot": glorot, "orthogonal": partial(orthogonal, gain=math.sqrt(2))}
     return {name: {R: {eta: [train(X, y, deep(R, 64, start, seed), 32, eta, seed, recipe["most"])[0]
                              for seed in range(recipe["seeds"])] for eta in recipe["etas"]} for R in recipe["R"]}
             for name, start in starts.items()}  # fmt: skip
 
 
-def digest() -> str:
-    "Of this file and of the chapter's module."
-    return digest_of(HERE, HERE.parent.parent / "dlnbook" / "initialization.py")
-
-
-def main() -> None:
-    "Run everything, say how long each part takes, keep the results."
-    X, y = data()
-    batch = RECIPE["batch"]
-    parts = {
-        "spread": lambda: spread(X, y),
-        "plateau": lambda: plateau(X, y),
-        "map": lambda: rescue(X, y),
-        "batch": lambda: {eta: {size: by_batch(X, y, he, "relu", size, eta) for size in batch["sizes"]} for eta in batch["etas"]},
-        "batch_tanh": lambda: by_batch(X, y, lecun, "tanh", 8, 0.1),
-        "depth": lambda: depth(X, y),
+def parts(settings):
+    "Spreads at the far ends, and trainings by start, scale, batch size, learning rate and depth."
+    (X, y), batch = data(), settings["batch"]
+    by_size = lambda eta: {size: by_batch(X, y, he, "relu", size, eta, batch) for size in batch["sizes"]}
+    return {
+        "spread": lambda: spread(X, y, settings),
+        "plateau": lambda: plateau(X, y, settings),
+        "map": lambda: rescue(X, y, settings),
+        "batch": lambda: {eta: by_size(eta) for eta in batch["etas"]},
+        "batch_tanh": lambda: by_batch(X, y, lecun, "tanh", 8, 0.1, batch),
+        "depth": lambda: depth(X, y, settings),
     }
-    results, seconds = {}, {}
-    for name, part in parts.items():
-        start = time.perf_counter()
-        results[name] = part()
-        seconds[name] = round(time.perf_counter() - start, 1)
-        print(f"{name}: {seconds[name]} s", flush=True)
-    kept = {
-        "recipe": RECIPE, "digest": digest(), "seconds": seconds,
-        "versions": {"python": platform.python_version(), "numpy": np.__version__},
-        "machine": {"processor": platform.processor() or platform.machine(), "threads": os.environ.get("OPENBLAS_NUM_THREADS")},
-        "results": results,
-    }  # fmt: skip
-    new = PLACE.with_suffix(".new")
-    new.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    new.replace(PLACE)
 
+
+def closer():
+    "Where some trainings have come to after two epochs: the parts only count epochs and steps."
+    X, y = data()
+    starts = {"he": shrunk(he, 0.7), "glorot": glorot, "orthogonal": partial(orthogonal, gain=math.sqrt(2))}
+    networks = {name: deep(2, 30, start, 0) for name, start in starts.items()}
+    networks["tanh"] = deep(2, 30, lecun, 0, "tanh")
+    for network in networks.values():
+        train(X, y, network, 32, ETA, 0, most_epochs=2)
+    return {name: network.loss(X, y) for name, network in networks.items()}
+
+
+EXPERIMENT = Experiment(__file__, RECIPE, SMALL, parts, closer)
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.run(*sys.argv[1:])

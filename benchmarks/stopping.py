@@ -1,18 +1,16 @@
 """The experiments of the chapter on stopping at full size.
 
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.stopping
+    python -m benchmarks.stopping [PART…]
 
-Takes about five minutes on one core and keeps results/stopping.json, which the chapter shows. Pairs [m, h] are a mean
-over the trainings and half its 95 % interval. A digest of this file and of dlnbook/stopping.py, without comments and
-docstrings, is kept too; a test compares it.
+Takes about six minutes on one core and keeps results/stopping.json, which the chapter shows. Pairs [m, h] are a mean
+over the trainings and half its 95 % interval.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import time
-from pathlib import Path
+import sys
 from typing import Any
 
 if __name__ == "__main__":
@@ -20,7 +18,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from benchmarks import digest_of, keep, machine
+from benchmarks import Experiment
 from dlnbook.data import digits
 from dlnbook.initialization import he
 from dlnbook.loss import log_softmax
@@ -28,12 +26,10 @@ from dlnbook.network import Network
 from dlnbook.stopping import GeneralizationLoss, ProgressQuotient, RelativePatience, Rising, paired_difference, regret, stopped_at
 from dlnbook.fitting import Epoch, History, Patience, Threshold, fit
 
-HERE = Path(__file__).resolve()
-PLACE = HERE.parent / "results" / "stopping.json"
-
 RECIPE: dict[str, Any] = {
     "data": "digits in a random order that differs from training to training: 200 for training, 400 for validation, 1197 for the test; inputs from 0 to 1; float64",
-    "training": "64-50-10, ReLU, He's weights, batches of 10, η 0.1, 200 epochs; noisy: each training label is drawn anew with probability 0.2, validation and test labels are right",
+    "training": "64-50-10, ReLU, He's weights, batches of 10, η 0.1; noisy: each training label is drawn anew with probability 0.2, validation and test labels are right",
+    "epochs": 200,
     "seeds": 150,
     "noise": [0.0, 0.2],
     "V": [25, 100, 400],
@@ -46,11 +42,19 @@ RECIPE: dict[str, Any] = {
     "optimism": "test loss minus validation loss, at the epoch that the validation loss prefers and at epoch 20; for errors the same",
     "scatter": "15 blocks of 100 unseen digits: spread of the block means, over what the samples' spread foretells; epoch 20, and epoch 20 minus epoch 30",
     "halves": "test set in halves: the epoch best by the one, judged by the other, minus the best by the other",
-    "plateau": {"what": "64-30×3-10, 0.25 times He's weights, right labels, 120 epochs: share stopped before the validation loss was below ½ ln 10; the rise before",
-                "seeds": 60, "patience": [1, 2, 4, 8, 16, 32]},
-    "descents": {"what": "64-200-200-200-10, 1000 training digits, batches of 20, η 0.05, 250 epochs: test errors, mean over 9 epochs: least before the rise, highest after, least after that, last",
-                 "seeds": 5, "noise": [0.2, 0.4]},
+    "plateau": {"what": "64-30×3-10, 0.25 times He's weights, right labels: share stopped before the validation loss was below ½ ln 10; the rise before",
+                "epochs": 120, "seeds": 60, "patience": [1, 2, 4, 8, 16, 32]},
+    "descents": {"what": "64-200-200-200-10, 1000 training digits, batches of 20, η 0.05: test errors, mean over 9 epochs: least before the rise, highest after, least after that, last",
+                 "epochs": 250, "seeds": 5, "noise": [0.2, 0.4]},
 }  # fmt: skip
+SMALL = RECIPE | {
+    "epochs": 30,
+    "seeds": 2,
+    "V": [100, 400],
+    "rules": {"patience": [1, 2, 4], "GL": [5], "PQ": [0.1], "rising": [2], "relative": [0.5], "threshold": [0.5], "fixed": [10], "smoothed": [2]},
+    "plateau": RECIPE["plateau"] | {"epochs": 20, "seeds": 2, "patience": [2, 8]},
+    "descents": RECIPE["descents"] | {"epochs": 11, "seeds": 1, "noise": [0.2]},
+}
 
 
 def shuffled(seed, samples, noise):
@@ -64,7 +68,7 @@ def shuffled(seed, samples, noise):
     return X[train], y, X[unseen], labels[unseen], rng
 
 
-def record(noise, seed, epochs=200):
+def record(noise, seed, epochs):
     "Losses on the way (E,), and for each epoch and unseen sample its loss and whether it is wrong (E, 1597)."
     X, y, X_unseen, labels, rng = shuffled(seed, 200, noise)
     network = Network((64, 50, 10), rng=rng, initialize=he)
@@ -85,11 +89,11 @@ def seen_by(way, losses, errors):
     return History([Epoch(e, 0.1, float(w), 0.0, float(loss), float(1 - wrong)) for e, (w, loss, wrong) in enumerate(rows, 1)])
 
 
-def rules():
+def rules(settings):
     "All rules by kind and setting."
     kinds = {"patience": Patience, "GL": GeneralizationLoss, "PQ": ProgressQuotient, "rising": Rising, "relative": RelativePatience, "threshold": Threshold,
              "fixed": enough}  # fmt: skip
-    return {(kind, setting): kinds[kind](setting) for kind in kinds for setting in RECIPE["rules"][kind]}
+    return {(kind, setting): kinds[kind](setting) for kind in kinds for setting in settings["rules"][kind]}
 
 
 def enough(epochs):
@@ -107,7 +111,7 @@ def smoothed(seen, patience):
 def interval(values):
     "Mean and half its 95 % interval."
     values = np.asarray(values, float)
-    return [round(float(values.mean()), 6), round(float(1.96 * values.std(ddof=1) / math.sqrt(len(values))), 6)]
+    return [values.mean(), 1.96 * values.std(ddof=1) / math.sqrt(len(values))]
 
 
 def summary(found, lost):
@@ -116,9 +120,9 @@ def summary(found, lost):
     early = off < 0
     return {
         "trained": interval([each.stopped for each in found]),
-        "early": interval(early), "late": interval(off > 0), "met": round(float(np.mean([each.met for each in found])), 4),
-        "too_few": round(float(-off[early].mean()), 3) if early.any() else 0.0,
-        "too_many": round(float(off[off > 0].mean()), 3) if (off > 0).any() else 0.0,
+        "early": interval(early), "late": interval(off > 0), "met": np.mean([each.met for each in found]),
+        "too_few": -off[early].mean() if early.any() else 0.0,
+        "too_many": off[off > 0].mean() if (off > 0).any() else 0.0,
         "cut": interval([each.cut for each in found]), "pick": interval([each.pick for each in found]),
         "loss": interval([each.loss for each in found]), "accuracy": interval(lost),
     }  # fmt: skip
@@ -139,18 +143,18 @@ def versus(found, lost):
     return compared
 
 
-def trainings(noise):
+def trainings(noise, settings):
     "Everything that is read off the same trainings."
-    sizes, gaps = RECIPE["V"], RECIPE["gaps"]["gaps"]
-    keys = [*rules(), *(("smoothed", p) for p in RECIPE["rules"]["smoothed"])]
+    sizes, gaps = settings["V"], settings["gaps"]["gaps"]
+    keys = [*rules(settings), *(("smoothed", p) for p in settings["rules"]["smoothed"])]
     found = {V: {key: [] for key in keys} for V in sizes}
     lost = {V: {key: [] for key in keys} for V in sizes}
     fancy = {V: {"optimism": [], "control": [], "errors": [], "error_control": [], "independent": []} for V in sizes}
     rows: dict[str, list] = {"best": [], "best_loss": [], "best_error": [], "last_loss": [], "last_error": [], "halves": [], "scatter": [], "paired_scatter": []}
-    watch = {V: {p: [] for p in RECIPE["rules"]["patience"]} for V in sizes}
+    watch = {V: {p: [] for p in settings["rules"]["patience"]} for V in sizes}
     apart: dict[int, list] = {gap: [] for gap in gaps}
-    for seed in range(RECIPE["seeds"]):
-        way, losses, errors = record(noise, seed)
+    for seed in range(settings["seeds"]):
+        way, losses, errors = record(noise, seed, settings["epochs"])
         truth, wrong = losses[:, 400:].mean(axis=1), errors[:, 400:].mean(axis=1)
         b = int(truth.argmin())
         for name, value in zip(rows, (b + 1, truth[b], wrong[b], truth[-1], wrong[-1])):
@@ -166,7 +170,7 @@ def trainings(noise):
             apart[gap].append((difference, losses[b, 400:].std(ddof=1), error * math.sqrt(1197)))
         for V in sizes:
             seen = seen_by(way, losses[:, :V], errors[:, :V])
-            asked = rules() | {("smoothed", p): smoothed(seen, p) for p in RECIPE["rules"]["smoothed"]}
+            asked = rules(settings) | {("smoothed", p): smoothed(seen, p) for p in settings["rules"]["smoothed"]}
             for key, rule in asked.items():
                 each = regret(rule, seen, truth)
                 found[V][key].append(each)
@@ -201,7 +205,7 @@ def nested(flat):
     return found
 
 
-def plateau_losses(seed, V, epochs=120):
+def plateau_losses(seed, V, epochs):
     "Validation losses of a training that begins on a plateau."
     X, y, X_unseen, labels, rng = shuffled(seed, 200, 0.0)
     network = Network((64, 30, 30, 30, 10), rng=rng, initialize=lambda o, i, r: 0.25 * he(o, i, r))
@@ -209,12 +213,12 @@ def plateau_losses(seed, V, epochs=120):
     return history
 
 
-def plateau():
+def plateau(recipe):
     "Which share of trainings patience ends before they have begun."
-    recipe, lengths, rises, finals = RECIPE["plateau"], [], [], []
+    lengths, rises, finals = [], [], []
     stopped: dict[int, list] = {p: [] for p in recipe["patience"]}
     for seed in range(recipe["seeds"]):
-        history = plateau_losses(seed, 400)
+        history = plateau_losses(seed, 400, recipe["epochs"])
         loss = np.array(history.validation_loss)
         under = loss < math.log(10) / 2
         end = int(under.argmax()) if under.any() else len(loss)
@@ -227,43 +231,34 @@ def plateau():
     return {"stopped": {p: interval(each) for p, each in stopped.items()}, "length": float(np.median(lengths)), "rise": interval(rises), "final": interval(finals)}
 
 
-def descents(noise):
+def descents(noise, recipe):
     "Does the test error fall a second time? And the whole curve of the first training, every fifth epoch."
     runs, curve = [], []
-    for seed in range(RECIPE["descents"]["seeds"]):
+    for seed in range(recipe["seeds"]):
         X, y, X_unseen, labels, rng = shuffled(seed, 1000, noise)
         network, wrong = Network((64, 200, 200, 200, 10), rng=rng, initialize=he), []
         look = lambda epoch, network, history: wrong.append(float((network.scores(X_unseen).argmax(axis=1) != labels).mean()))
-        fit(network, X, y, epochs=250, batch_size=20, eta=0.05, rng=rng, callback=look, progress=False)
+        fit(network, X, y, epochs=recipe["epochs"], batch_size=20, eta=0.05, rng=rng, callback=look, progress=False)
         smooth = np.convolve(wrong, np.ones(9) / 9, "valid")
         first = int(smooth.argmin())
         top = first + int(smooth[first:].argmax())
-        curve = curve or [round(float(v), 4) for v in smooth[::5]]
-        runs.append([round(float(v), 4) for v in (smooth[first], smooth[top], smooth[top:].min(), smooth[-1])])
+        curve = curve or smooth[::5].tolist()
+        runs.append([smooth[first], smooth[top], smooth[top:].min(), smooth[-1]])
     return {"runs": runs, "curve": curve}
 
 
-def digest() -> str:
-    "A digest of the code that decides the numbers."
-    return digest_of(HERE, HERE.parent.parent / "dlnbook" / "stopping.py")
-
-
-def main() -> None:
-    "Run everything, say how long each part takes, keep the results."
-    parts = {
-        "clean": lambda: trainings(0.0),
-        "noisy": lambda: trainings(0.2),
-        "plateau": plateau,
-        "descents": lambda: {noise: descents(noise) for noise in RECIPE["descents"]["noise"]},
+def parts(settings):
+    "Trainings with right labels and with wrong ones, those that begin on a plateau, and those whose test error falls twice."
+    noises = settings["descents"]["noise"]
+    return {
+        "clean": lambda: trainings(0.0, settings),
+        "noisy": lambda: trainings(0.2, settings),
+        "plateau": lambda: plateau(settings["plateau"]),
+        "descents": lambda: {noise: descents(noise, settings["descents"]) for noise in noises},
     }
-    results, seconds = {}, {}
-    for name, part in parts.items():
-        start = time.perf_counter()
-        results[name] = part()
-        seconds[name] = round(time.perf_counter() - start, 1)
-        print(f"{name}: {seconds[name]} s", flush=True)
-    keep("stopping", {"recipe": RECIPE, "digest": digest(), "seconds": seconds, "machine": machine(), "results": results})
 
+
+EXPERIMENT = Experiment(__file__, RECIPE, SMALL, parts)
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.run(*sys.argv[1:])

@@ -601,9 +601,10 @@ class _Generator(_Kind):
 
 @dataclass(frozen=True)
 class _Function(_Kind):
-    "Something that can be called, and no class."
+    "Something that can be called, and no class; what it returns is of the kind `gives`, if one is said."
 
     classes: bool = False
+    gives: Any = None
 
     def check(self, value: Any, name: str, bound: dict) -> Any:
         "Refuse what cannot be called."
@@ -611,7 +612,16 @@ class _Function(_Kind):
             raise TypeError(f"{name}: expected {value.__name__}(…), got the class")
         if not callable(value):
             raise TypeError(f"{name}: expected a function, got {value!r}")
-        return value
+        return value if self.gives is None else self._watched(value, name)
+
+    def _watched(self, function: Any, name: str) -> Any:
+        "The function, with a look at what it returns."
+
+        @functools.wraps(function)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            return self.gives.check(function(*args, **kwargs), name, {})
+
+        return watched
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,7 @@ def _is_kept(value):
 
 def _number(value, name):
     "Real numbers as a float or as an array that nobody will change."
-    if isinstance(value, (_Slope, _Slopes)):
-        raise TypeError(f"{name}: expected numbers or nodes, got a gradient, which would "
-                        "count as a constant here; float(g) or numpy.asarray(g) makes it one")  # fmt: skip
+    _refuse_gradient(value, name)
     if isinstance(value, float):  # NumPy's float64 is one, too
         return float(value)
     if isinstance(value, np.ndarray) and isinstance(value, np.ma.MaskedArray):
@@ -79,6 +77,19 @@ class _Slopes(np.ndarray):
 
     def __repr__(self):
         return repr(np.asarray(self))
+
+    def __getitem__(self, index):
+        part = super().__getitem__(index)
+        return _Slope(part) if isinstance(part, np.floating) else part
+
+
+def _refuse_gradient(value, name):
+    "Say that it would be a constant; also for a list with gradients."
+    if isinstance(value, (_Slope, _Slopes)):
+        raise TypeError(f"{name}: expected numbers or nodes, got a gradient, which would "
+                        "count as a constant here; float(g) or numpy.asarray(g) makes it one")  # fmt: skip
+    for each in value if isinstance(value, (list, tuple)) else ():
+        _refuse_gradient(each, name)
 
 
 def _marked(plain):
@@ -299,6 +310,7 @@ def _ufunc(self, ufunc, method, *args, **options):
 def _function(self, function, types, args, options):
     "NumPy's second door, for all others."
     if function in SPELLED:
+        _refuse_gradient(args, _name(function))
         try:
             inspect.signature(SPELLED[function]).bind(*args, **options)
         except TypeError as error:

@@ -433,7 +433,7 @@ def _shared(g, z, x, **options):
 
 
 def _entries(x, index):
-    return x[index]
+    return np.asarray(x)[index]
 
 
 ROUTES[np.sum], ROUTES[np.mean] = (_spread,), (_shared,)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .activation import find_activation
-from dlnbook.doors import (
-    check_array, check_count, check_function, check_generator, check_number
+from .activation import nonlinearity
+from dlnbook.arguments import (
+    accepts, count, each, function, generator, instance, number, one_of, real, targets
 )
 from .network import Network, deltas, forward
 
@@ -21,20 +21,18 @@ from .network import Network, deltas, forward
 __all__ = ['zeros', 'gaussian_mean', 'scaled', 'lecun', 'he', 'expected_spread', 'glorot', 'measured_spread', 'orthogonal']
 
 # %% ../nbs/12_initialization.ipynb #4d2fa7c6
-def _shape(fan_out, fan_in, rng):
-    "The shape of the weights, after asking whether the three parameters are right."
-    check_generator(rng)
-    return check_count(fan_out, "fan_out"), check_count(fan_in, "fan_in")
+_LAYER = {"fan_out": count, "fan_in": count, "rng": generator}
 
 
-def zeros(fan_out: int, fan_in: int, rng: np.random.Generator) -> NDArray:
+@accepts(**_LAYER)
+def zeros(fan_out: int, fan_in: int, rng: np.random.Generator | int | None = None) -> NDArray:
     """Weights that are all zero, from which no hidden layer learns.
 
     Parameters
     ----------
     fan_out, fan_in : int
         Widths of the layer and of the one before, at least 1.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator, seed or None
         Not used; an initializer gets one.
 
     Returns
@@ -44,7 +42,7 @@ def zeros(fan_out: int, fan_in: int, rng: np.random.Generator) -> NDArray:
     Raises
     ------
     TypeError
-        If a width is no integer or `rng` no generator.
+        If a width is no integer, or `rng` neither a generator nor a seed.
     ValueError
         If a width is below 1.
 
@@ -57,7 +55,7 @@ def zeros(fan_out: int, fan_in: int, rng: np.random.Generator) -> NDArray:
     >>> zeros(2, 3, np.random.default_rng(0)).tolist()
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    return np.zeros(_shape(fan_out, fan_in, rng))
+    return np.zeros((fan_out, fan_in))
 
 # %% ../nbs/12_initialization.ipynb #afe88afb
 def _normal_rule(pieces=250, end=10.0):
@@ -70,9 +68,10 @@ def _normal_rule(pieces=250, end=10.0):
     return xi, np.tile(half * weight, 2 * pieces) * density
 
 
-_XI, _WEIGHT = _normal_rule()
+_XI, _WEIGHT = _normal_rule()  # (4000,) each
 
 
+@accepts(function=function(gives=real("4000")), q=number(least=0))
 def gaussian_mean(function: Callable[[NDArray], NDArray], q: float) -> float:
     """The mean of a function of a normal number with mean 0 and variance q.
 
@@ -105,29 +104,27 @@ def gaussian_mean(function: Callable[[NDArray], NDArray], q: float) -> float:
     >>> round(gaussian_mean(np.square, 3.0), 9)
     3.0
     """
-    check_function(function, "function")
-    at = math.sqrt(check_number(q, "q", least=0)) * _XI  # (4000,)
-    values = check_array(function(at), "function", at.shape, real=True)  # (4000,)
-    return float(values @ _WEIGHT)
+    return float(function(math.sqrt(q) * _XI) @ _WEIGHT)
 
 # %% ../nbs/12_initialization.ipynb #afc51d0e
-def _draw(fan_out, fan_in, rng, variance, distribution):
+_DISTRIBUTION = one_of("normal", "uniform")
+
+
+def _draw(shape, rng, variance, distribution):
     "Independent weights of mean 0 and this variance."
-    if distribution not in ("normal", "uniform"):
-        wanted = "'normal' or 'uniform'"
-        raise ValueError(f"distribution: expected {wanted}, got {distribution!r}")
-    shape = _shape(fan_out, fan_in, rng)
     if distribution == "normal":
         return rng.standard_normal(shape) * math.sqrt(variance)
     limit = math.sqrt(3 * variance)
     return rng.uniform(-limit, limit, shape)
 
 # %% ../nbs/12_initialization.ipynb #fd1d7cad
-def _scaled(fan_out, fan_in, rng, *, std, distribution):
+@accepts(**_LAYER)
+def _scaled(fan_out, fan_in, rng=None, *, std, distribution):
     "What `scaled` returns, once it knows the spread."
-    return _draw(fan_out, fan_in, rng, std**2, distribution)
+    return _draw((fan_out, fan_in), rng, std**2, distribution)
 
 
+@accepts(std=number(least=0), distribution=_DISTRIBUTION)
 def scaled(
     std: float, distribution: str = "normal"
 ) -> Callable[[int, int, np.random.Generator], NDArray]:
@@ -163,14 +160,13 @@ def scaled(
     >>> W.shape, round(float(W.std()), 4)
     ((300, 200), 0.01)
     """
-    std = check_number(std, "std", least=0)
-    made = partial(_scaled, std=std, distribution=distribution)
-    made(1, 1, np.random.default_rng(0))  # complains here, not in a network
-    return made
+    return partial(_scaled, std=std, distribution=distribution)
 
 # %% ../nbs/12_initialization.ipynb #34b0dd03
+@accepts(**_LAYER, distribution=_DISTRIBUTION)
 def lecun(
-    fan_out: int, fan_in: int, rng: np.random.Generator, *, distribution: str = "normal"
+    fan_out: int, fan_in: int, rng: np.random.Generator | int | None = None, *,
+    distribution: str = "normal",
 ) -> NDArray:
     """Random weights of variance 1/fan_in, for tanh and the like.
 
@@ -178,8 +174,8 @@ def lecun(
     ----------
     fan_out, fan_in : int
         Widths of the layer and of the one before, at least 1.
-    rng : numpy.random.Generator
-        Draws fan_out · fan_in numbers.
+    rng : numpy.random.Generator, seed or None
+        Draws fan_out · fan_in numbers. None is fresh entropy.
     distribution : str
         ``"normal"`` or ``"uniform"``.
 
@@ -190,7 +186,7 @@ def lecun(
     Raises
     ------
     TypeError
-        If a width is no integer or `rng` no generator.
+        If a width is no integer, or `rng` neither a generator nor a seed.
     ValueError
         If a width is below 1, or `distribution` is another one.
 
@@ -204,11 +200,12 @@ def lecun(
     >>> W.shape, round(float(W.std()), 3)
     ((300, 400), 0.05)
     """
-    return _draw(fan_out, fan_in, rng, 1 / check_count(fan_in, "fan_in"), distribution)
+    return _draw((fan_out, fan_in), rng, 1 / fan_in, distribution)
 
 # %% ../nbs/12_initialization.ipynb #ec49ffad
+@accepts(**_LAYER, slope=number, distribution=_DISTRIBUTION)
 def he(
-    fan_out: int, fan_in: int, rng: np.random.Generator, *,
+    fan_out: int, fan_in: int, rng: np.random.Generator | int | None = None, *,
     slope: float = 0.0, distribution: str = "normal",
 ) -> NDArray:  # fmt: skip
     """Random weights of variance 2/fan_in, for ReLU and its leaky forms.
@@ -217,8 +214,8 @@ def he(
     ----------
     fan_out, fan_in : int
         Widths of the layer and of the one before, at least 1.
-    rng : numpy.random.Generator
-        Draws fan_out · fan_in numbers.
+    rng : numpy.random.Generator, seed or None
+        Draws fan_out · fan_in numbers. None is fresh entropy.
     slope : float
         Of the activation function for negative sums; 0 is ReLU. The variance is
         2/(1 + slope²)/fan_in.
@@ -232,7 +229,7 @@ def he(
     Raises
     ------
     TypeError
-        If a width is no integer, `rng` no generator or `slope` no number.
+        If a width or `slope` is no number, or `rng` neither a generator nor a seed.
     ValueError
         If a width is below 1, `slope` not finite, or `distribution` is another one.
 
@@ -246,10 +243,15 @@ def he(
     >>> W.shape, round(float(W.std()), 2)
     ((300, 200), 0.1)
     """
-    gain = 2 / (1 + check_number(slope, "slope") ** 2)
-    return _draw(fan_out, fan_in, rng, gain / check_count(fan_in, "fan_in"), distribution)
+    gain = 2 / (1 + slope**2)
+    return _draw((fan_out, fan_in), rng, gain / fan_in, distribution)
 
 # %% ../nbs/12_initialization.ipynb #9db6f188
+@accepts(
+    widths=each(count, least=2, wanted="integers such as (2, 3, 2)"),
+    variance=function(gives=number(least=0)), activation=nonlinearity,
+    inputs=number(least=0), errors=number(least=0),
+)  # fmt: skip
 def expected_spread(
     widths: Iterable[int],
     variance: Callable[[int, int], float],
@@ -301,34 +303,25 @@ def expected_spread(
     >>> [round(each, 6) for each in q[1:]], [round(each, 6) for each in d[1:]]
     ([2.0, 2.0, 2.0], [0.2, 0.2, 1.0])
     """
-    if isinstance(widths, str) or not isinstance(widths, Iterable):
-        raise TypeError(f"widths: expected integers such as (2, 3, 2), got {widths!r}")
-    widths = [check_count(width, f"widths[{r}]") for r, width in enumerate(widths)]
-    if len(widths) < 2:
-        raise ValueError(f"widths: expected inputs and outputs at least, got {widths}")
-    check_function(variance, "variance")
-    f = find_activation(activation)
-    pairs = zip(widths[1:], widths)
-    w = [None] + [check_number(variance(*pair), "variance", least=0) for pair in pairs]
-    R = len(widths) - 2
-    q, d = [None] * (R + 2), [None] * (R + 2)
-    z = check_number(inputs, "inputs", least=0)
+    f, R, z = activation, len(widths) - 2, inputs
+    w = [None] + [variance(*pair) for pair in zip(widths[1:], widths)]
+    q, d = [None] * (R + 2), [None] * (R + 1) + [errors]
     for r in range(1, R + 2):
         q[r] = widths[r - 1] * w[r] * z
         if r <= R:
             z = gaussian_mean(lambda a: f.f(a) ** 2, q[r])
-    d[R + 1] = check_number(errors, "errors", least=0)
     for r in range(R, 0, -1):
         slope = gaussian_mean(lambda a: f.df(a) ** 2, q[r])
         d[r] = widths[r + 1] * w[r + 1] * slope * d[r + 1]
-    for name, each in (("q", q), ("d", d)):
-        for r in range(1, R + 2):
-            check_number(each[r], f"{name}[{r}]")
+    if not np.isfinite(q[1:] + d[1:]).all():
+        raise ValueError(f"variance: expected spreads within float64, got {q} and {d}")
     return q, d
 
 # %% ../nbs/12_initialization.ipynb #a948982e
+@accepts(**_LAYER, distribution=_DISTRIBUTION)
 def glorot(
-    fan_out: int, fan_in: int, rng: np.random.Generator, *, distribution: str = "normal"
+    fan_out: int, fan_in: int, rng: np.random.Generator | int | None = None, *,
+    distribution: str = "normal",
 ) -> NDArray:
     """Random weights of variance 2/(fan_in + fan_out), a compromise of both ways.
 
@@ -336,8 +329,8 @@ def glorot(
     ----------
     fan_out, fan_in : int
         Widths of the layer and of the one before, at least 1.
-    rng : numpy.random.Generator
-        Draws fan_out · fan_in numbers.
+    rng : numpy.random.Generator, seed or None
+        Draws fan_out · fan_in numbers. None is fresh entropy.
     distribution : str
         ``"normal"`` or ``"uniform"``.
 
@@ -348,7 +341,7 @@ def glorot(
     Raises
     ------
     TypeError
-        If a width is no integer or `rng` no generator.
+        If a width is no integer, or `rng` neither a generator nor a seed.
     ValueError
         If a width is below 1, or `distribution` is another one.
 
@@ -362,10 +355,14 @@ def glorot(
     >>> W.shape, round(float(W.std()), 3)
     ((300, 500), 0.05)
     """
-    fans = check_count(fan_in, "fan_in") + check_count(fan_out, "fan_out")
-    return _draw(fan_out, fan_in, rng, 2 / fans, distribution)
+    fans = fan_in + fan_out
+    return _draw((fan_out, fan_in), rng, 2 / fans, distribution)
 
 # %% ../nbs/12_initialization.ipynb #2bb378c9
+@accepts(
+    network=instance(Network, N=lambda net: net.widths[0], K=lambda net: net.widths[-1]),
+    X=real("M N"), T=targets("M", "M K"),
+)  # fmt: skip
 def measured_spread(
     network: Network, X: ArrayLike, T: ArrayLike
 ) -> tuple[list[float | None], list[float | None]]:
@@ -404,17 +401,16 @@ def measured_spread(
     >>> measured_spread(network, [[1.0, 2.0]], [0])
     ([None, 0.0, 0.0], [None, 0.0, 0.25])
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"network: expected a Network, got {type(network).__name__}")
-    X = check_array(X, "X", ("M", network.W[1].shape[1]), real=True)
     A, Z = forward(network.W, network.b, X, network.activations)
     D = deltas(network.W, A, Z, T, network.activations)
     mean = lambda each: float(np.mean(np.square(each), dtype=np.float64))
     return [None, *map(mean, A[1:])], [None, *map(mean, D[1:])]
 
 # %% ../nbs/12_initialization.ipynb #f9208af5
+@accepts(**_LAYER, gain=number(least=0))
 def orthogonal(
-    fan_out: int, fan_in: int, rng: np.random.Generator, *, gain: float = 1.0
+    fan_out: int, fan_in: int, rng: np.random.Generator | int | None = None, *,
+    gain: float = 1.0,
 ) -> NDArray:
     """A random matrix that preserves lengths, forward or backward or both.
 
@@ -422,8 +418,8 @@ def orthogonal(
     ----------
     fan_out, fan_in : int
         Widths of the layer and of the one before, at least 1.
-    rng : numpy.random.Generator
-        Draws fan_out · fan_in numbers.
+    rng : numpy.random.Generator, seed or None
+        Draws fan_out · fan_in numbers. None is fresh entropy.
     gain : float
         What lengths are multiplied by, at least 0; √2 makes up for a ReLU.
 
@@ -435,7 +431,7 @@ def orthogonal(
     Raises
     ------
     TypeError
-        If a width is no integer, `rng` no generator or `gain` no number.
+        If a width or `gain` is no number, or `rng` neither a generator nor a seed.
     ValueError
         If a width is below 1, or `gain` negative or not finite.
 
@@ -450,8 +446,7 @@ def orthogonal(
     >>> W.shape, np.allclose(W.T @ W, np.eye(2))
     ((3, 2), True)
     """
-    shape = _shape(fan_out, fan_in, rng)
-    gain = check_number(gain, "gain", least=0)
+    shape = fan_out, fan_in
     G = rng.standard_normal((max(shape), min(shape)))
     Q, triangle = np.linalg.qr(G)  # shapes of G and (min, min)
     Q *= np.copysign(gain, np.diag(triangle))

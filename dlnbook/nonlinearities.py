@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .activation import ACTIVATIONS, Activation
-from .doors import check_array, check_number
+from .activation import ACTIVATIONS, PAIRS, Activation
+from .arguments import accepts, instance, number, positive, real, targets
 from .network import Network, deltas, forward
 
 # %% auto #0
@@ -90,128 +90,18 @@ def _silu_slope(A):
     s = ACTIVATIONS["sigmoid"].f(A)
     return s + A * ACTIVATIONS["sigmoid"].df(A)
 
-# %% ../nbs/11_activations.ipynb #60cec206
-def _lecun_forward(A, Z):
-    "Write 1.7159 tanh(2a/3) into Z."
-    np.multiply(A, 2 / 3, out=Z)
-    np.tanh(Z, out=Z)
-    np.multiply(Z, 1.7159, out=Z)
-
-
-def _lecun_backward(A, Z, D):
-    "Multiply D by ⅔(1.7159 − z²/1.7159)."
-    np.multiply(Z, Z, out=Z)
-    np.multiply(Z, -2 / 3 / 1.7159, out=Z)
-    np.add(Z, 2 / 3 * 1.7159, out=Z)
-    np.multiply(D, Z, out=D)
-
-
-def _leaky_forward(slope, A, Z):
-    "Write max(a, slope · a) into Z."
-    np.multiply(A, slope, out=Z)
-    np.maximum(A, Z, out=Z)
-
-
-def _leaky_backward(slope, A, Z, D):
-    "Multiply D by 1 or the slope."
-    np.greater(A, 0, out=Z)
-    np.maximum(Z, slope, out=Z)
-    np.multiply(D, Z, out=D)
-
-
-def _elu_forward(alpha, A, Z):
-    "Write a or α(e^a − 1) into Z."
-    np.minimum(A, 0, out=Z)
-    np.expm1(Z, out=Z)
-    np.multiply(Z, alpha, out=Z)
-    np.maximum(A, Z, out=Z)
-
-
-def _elu_backward(alpha, A, Z, D):
-    "Multiply D by 1 or z + α."
-    np.add(Z, alpha, out=Z)
-    np.minimum(Z, 1, out=Z)
-    np.greater(A, 0, out=A)
-    np.maximum(A, Z, out=Z)
-    np.multiply(D, Z, out=D)
-
-# %% ../nbs/11_activations.ipynb #97240876
-def _gate_forward(A, Z):
-    "Write a/(1 + e^z) into Z."
-    with np.errstate(over="ignore", under="ignore"):  # a/(1 + ∞) is the 0 we want
-        np.exp(Z, out=Z)
-        np.add(Z, 1, out=Z)
-        np.divide(A, Z, out=Z)
-
-
-def _silu_forward(A, Z):
-    "Write a σ(a) into Z."
-    np.negative(A, out=Z)
-    _gate_forward(A, Z)
-
-
-def _silu_backward(A, Z, D):
-    "Multiply D by 1 − (1 − s)(1 − z)."
-    with np.errstate(over="ignore", under="ignore"):
-        np.exp(A, out=A)
-        np.add(A, 1, out=A)
-        np.reciprocal(A, out=A)  # 1 − s
-        np.subtract(1, Z, out=Z)
-        np.multiply(A, Z, out=Z)
-    np.subtract(1, Z, out=Z)
-    np.multiply(D, Z, out=D)
-
-
-def _write_opening(A, Z, factor):
-    "Write factor · (a + 0.044715 a³) into Z."
-    np.multiply(A, A, out=Z)
-    np.multiply(Z, _CUBIC, out=Z)
-    np.add(Z, 1, out=Z)
-    np.multiply(Z, A, out=Z)
-    np.multiply(Z, factor, out=Z)
-
-
-def _gelu_forward(A, Z):
-    "Write a σ(g(a)) into Z."
-    with np.errstate(over="ignore"):
-        _write_opening(A, Z, -_TWICE_C)
-    _gate_forward(A, Z)
-
-
-def _gelu_backward(A, Z, D):
-    "Multiply D by (1 − q)(1 + q h)."
-    np.maximum(A, -25, out=A)
-    np.minimum(A, 25, out=A)
-    _write_opening(A, Z, _TWICE_C)
-    np.multiply(A, -2 / 3 * _TWICE_C, out=A)
-    np.add(A, Z, out=A)
-    np.multiply(A, 3, out=A)  # h
-    with np.errstate(over="ignore", under="ignore"):
-        np.exp(Z, out=Z)
-        np.add(Z, 1, out=Z)
-        np.reciprocal(Z, out=Z)  # q
-        np.multiply(A, Z, out=A)
-    np.add(A, 1, out=A)
-    np.subtract(1, Z, out=Z)
-    np.multiply(D, Z, out=D)
-    np.multiply(D, A, out=D)
-
 # %% ../nbs/11_activations.ipynb #6d0b4ba5
-def _activation(name, f, df, forward, backward, in_place=False, value=()):
-    "An activation whose functions take `value` first, and can be pickled."
-    parts = [partial(each, *value) for each in (f, df, forward, backward)]
-    return Activation(name, *(parts if value else (f, df, forward, backward)), in_place)
-
-
 #: LeCun's tanh, 1.7159 tanh(2a/3); see def-act-lecun.
-lecun_tanh = _activation("lecun_tanh", _lecun, _lecun_slope, _lecun_forward,
-                         _lecun_backward, in_place=True)  # fmt: skip
+lecun_tanh = Activation(
+    "lecun_tanh", _lecun, _lecun_slope, *PAIRS["lecun_tanh"], in_place=True
+)
 #: The sigmoid linear unit, a σ(a); see def-act-gate.
-silu = _activation("silu", _silu, _silu_slope, _silu_forward, _silu_backward)
+silu = Activation("silu", _silu, _silu_slope, *PAIRS["silu"])
 #: The Gaussian error linear unit in its form with tanh; see eq-act-gelu.
-gelu = _activation("gelu", _gelu, _gelu_slope, _gelu_forward, _gelu_backward)
+gelu = Activation("gelu", _gelu, _gelu_slope, *PAIRS["gelu"])
 
 # %% ../nbs/11_activations.ipynb #3ae9d8df
+@accepts(slope=number(least=0, below=1))
 def leaky_relu(slope: float = 0.01) -> Activation:
     """The leaky ReLU: a where it is positive, slope · a elsewhere.
 
@@ -240,13 +130,12 @@ def leaky_relu(slope: float = 0.01) -> Activation:
     >>> leaky_relu(), leaky_relu(0.2).f(np.array([-1.0, 3.0]))
     (Activation('leaky_relu(0.01)'), array([-0.2,  3. ]))
     """
-    slope = check_number(slope, "slope", least=0)
-    if slope >= 1:
-        raise ValueError(f"slope: expected a number below 1, got {slope}")
-    functions = _leaky, _leaky_slope, _leaky_forward, _leaky_backward
-    return _activation(f"leaky_relu({slope!r})", *functions, value=(slope,))
+    functions = _leaky, _leaky_slope, *PAIRS["leaky_relu"]
+    given = (partial(each, slope) for each in functions)
+    return Activation(f"leaky_relu({slope!r})", *given)
 
 # %% ../nbs/11_activations.ipynb #b6815114
+@accepts(alpha=positive)
 def elu(alpha: float = 1.0) -> Activation:
     """The exponential linear unit: a where it is positive, α(e^a − 1) elsewhere.
 
@@ -277,23 +166,21 @@ def elu(alpha: float = 1.0) -> Activation:
     >>> elu(), elu(0.5).f(np.array([-1.0, 3.0])).round(3)
     (Activation('elu(1.0)'), array([-0.316,  3.   ]))
     """
-    alpha = check_number(alpha, "alpha", positive=True)
-    functions = _elu, _elu_slope, _elu_forward, _elu_backward
-    if alpha > 1:
-        plain = (partial(each, alpha) for each in functions[:2])
-        return Activation(f"elu({alpha!r})", *plain)
-    return _activation(f"elu({alpha!r})", *functions, value=(alpha,))
+    functions = _elu, _elu_slope, *(PAIRS["elu"] if alpha <= 1 else ())
+    given = (partial(each, alpha) for each in functions)
+    return Activation(f"elu({alpha!r})", *given)
 
 # %% ../nbs/11_activations.ipynb #8f07d139
+_NETWORK = instance(Network, N=lambda net: net.widths[0], K=lambda net: net.widths[-1])
+_INPUTS = real("M N", like="network")
+
+
 def _passes(network, X):
-    "The sums and activations of a network's forward pass over checked inputs."
-    if not isinstance(network, Network):
-        raise TypeError(f"network: expected a Network, got {type(network).__name__}")
-    X = check_array(X, "X", ("M", network.widths[0]), real=True)
-    X = X.astype(network.dtype, copy=False)  # (M, N)
+    "The sums and activations of a network's forward pass."
     return forward(network.W, network.b, X, network.activations)
 
 
+@accepts(network=_NETWORK, X=_INPUTS)
 def slopes(network: Network, X: ArrayLike) -> list[NDArray | None]:
     """The slopes f′ of all hidden nodes at their sums.
 
@@ -330,6 +217,7 @@ def slopes(network: Network, X: ArrayLike) -> list[NDArray | None]:
     return [None] + [f.df(a) for f, a in zip(network.activations, A[1:])]
 
 # %% ../nbs/11_activations.ipynb #9ae3fd5f
+@accepts(network=_NETWORK, X=_INPUTS, T=targets("M", "M K"))
 def delta_norms(network: Network, X: ArrayLike, T: ArrayLike) -> NDArray[np.float64]:
     """How long the gradients by the sums are, layer by layer.
 
@@ -372,6 +260,7 @@ def delta_norms(network: Network, X: ArrayLike, T: ArrayLike) -> NDArray[np.floa
     return np.array([math.nan] + [math.sqrt(np.mean(each**2)) for each in norms])
 
 # %% ../nbs/11_activations.ipynb #ba967c9d
+@accepts(network=_NETWORK, X=_INPUTS)
 def dead_units(network: Network, X: ArrayLike) -> list[NDArray[np.bool_] | None]:
     """Which hidden nodes have slope 0 for every sample.
 

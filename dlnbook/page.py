@@ -9,14 +9,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any, TypeVar
 
+from .arguments import accepts, text
 from .doors import check_function
 
 _T = TypeVar("_T")
 
 # %% auto #0
-__all__ = ['setting', 'sized', 'glue', 'progress', 'Slider', 'slider', 'frame_html', 'explore', 'Still']
+__all__ = ['setting', 'sized', 'kept_results', 'glue', 'progress', 'Slider', 'slider', 'frame_html', 'explore', 'Still']
 
 # %% ../nbs/tools_page.ipynb #6214d2f5
 _SETTINGS = {"DLNBOOK_SIZE": ("book", "full", "live"), "DLNBOOK_EXPLORE": ("callback", "frames", "probe")}
@@ -80,6 +82,43 @@ def sized(*, full: _T, book: _T, live: _T) -> _T:
     True
     """
     return {"full": full, "book": book, "live": live}[setting("DLNBOOK_SIZE")]
+
+# %% ../nbs/tools_page.ipynb #74a7ada3
+@accepts(name=text)
+def kept_results(name: str) -> dict[str, Any] | None:
+    """What an experiment has found at full size, measured beforehand.
+
+    Parameters
+    ----------
+    name : str
+        Of the experiment: its file in the folder ``benchmarks``, without the ending.
+
+    Returns
+    -------
+    dict or None
+        The settings are its ``recipe``. By part of the experiment, ``results`` holds what was found, ``made`` the
+        seconds it took and the machine. None where a notebook stands by itself, without the book's other folders.
+
+    Raises
+    ------
+    TypeError
+        If `name` is no text.
+    ValueError
+        If it is empty, or the folder is there but holds no such results.
+
+    Examples
+    --------
+    >>> kept = kept_results("stopping")
+    >>> kept is None or "patience" in kept["recipe"]["rules"]
+    True
+    """
+    folder = Path("..") / "benchmarks" / "results"
+    if not folder.is_dir():
+        return None
+    names = sorted(path.stem for path in folder.glob("*.json"))
+    if name not in names:
+        raise ValueError(f"name: expected one of {', '.join(names)}, got {name!r}")
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 # %% ../nbs/tools_page.ipynb #827a137d
 def glue(name: str, value: Any, form: str = "{}") -> None:

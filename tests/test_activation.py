@@ -1,18 +1,24 @@
-"Activation functions: values and slopes beside PyTorch's, JAX's and fifty digits, the pair that works in place, bad input."
+"Activation functions: values and slopes beside PyTorch's, JAX's and fifty digits, the pair that works in place, copies, bad input."
 
+import copy
 import dataclasses
+import pickle
 import tracemalloc
 import warnings
 from decimal import Decimal, localcontext
+from functools import partial
 from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
+import joblib
 import numpy as np
 import pytest
 import torch
 
-from dlnbook.activation import ACTIVATIONS, Activation, find_activation
+from dlnbook.activation import ACTIVATIONS, PAIRS, Activation, find_activation, nonlinearity
+from dlnbook.hidden import FUNCTIONS
+from dlnbook.network import Network, load
 from dlnbook.numeric import complex_step
 
 jax.config.update("jax_enable_x64", True)
@@ -230,6 +236,87 @@ def test_an_activation_can_not_be_changed():
         ACTIVATIONS["relu"].f = np.sin
 
 
+# Copies
+
+
+def through_joblib(value, folder):
+    joblib.dump(value, folder / "value.joblib")
+    return joblib.load(folder / "value.joblib")
+
+
+WAYS = {
+    "copy": lambda value, _: copy.copy(value),
+    "deepcopy": lambda value, _: copy.deepcopy(value),
+    "pickle": lambda value, _: pickle.loads(pickle.dumps(value)),
+    "old pickle": lambda value, _: pickle.loads(pickle.dumps(value, protocol=0)),
+    "joblib": through_joblib,
+    "another process": lambda value, _: joblib.Parallel(n_jobs=2)([joblib.delayed(copy.copy)(value)])[0],
+}
+EVERY_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+
+
+@EVERY_WAY
+def test_a_copy_of_one_in_the_table_is_the_one_in_the_table(way, tmp_path):
+    for activation in ACTIVATIONS.values():
+        assert way(activation, tmp_path) is activation
+
+
+@EVERY_WAY
+def test_a_copy_of_a_network_can_be_saved_and_loaded_by_name(way, tmp_path):
+    network = Network((3, 4, 5, 2), ["relu", "tanh"], rng=np.random.default_rng(0))
+    again = way(network, tmp_path)
+    assert all(f is g for f, g in zip(again.activations, network.activations))
+    again.save(tmp_path / "again.npz")
+    X = np.random.default_rng(1).normal(size=(5, 3))
+    assert np.array_equal(load(tmp_path / "again.npz").scores(X), network.scores(X))
+
+
+def bend(power, A):
+    return A**power
+
+
+def hinge(power):
+    return Activation("hinge", partial(bend, power), partial(bend, power - 1))
+
+
+@EVERY_WAY
+def test_a_copy_of_ones_own_is_equal_and_no_other(way, tmp_path):
+    relu, own = ACTIVATIONS["relu"], hinge(2.0)
+    again = way(own, tmp_path)
+    assert type(again) is Activation and again == own and hash(again) == hash(own)
+    assert own == hinge(2.0) != hinge(3.0) and own != relu and own != "hinge" and relu not in (own, "relu")
+    named_alike = dataclasses.replace(own, name="relu")
+    assert way(named_alike, tmp_path) == named_alike != relu
+
+
+@pytest.mark.parametrize("way", [WAYS["deepcopy"], WAYS["pickle"]], ids=["deepcopy", "pickle"])
+def test_one_that_somebody_puts_into_the_table_is_found_there(way, tmp_path):
+    ACTIVATIONS["hinge"] = own = hinge(2.0)
+    try:
+        assert way(own, tmp_path) is own and way(hinge(2.0), tmp_path) is own and way(hinge(3.0), tmp_path) == hinge(3.0)
+    finally:
+        del ACTIVATIONS["hinge"]
+    assert way(own, tmp_path) == own
+
+
+def test_a_subclass_is_copied_with_what_it_adds():
+    class Named(Activation):
+        "With a constructor of its own, and something more."
+
+        def __init__(self):
+            super().__init__("sine", np.sin, np.cos)
+            object.__setattr__(self, "period", 2 * np.pi)
+
+    again = copy.deepcopy(Named())
+    assert type(again) is Named and again.period == 2 * np.pi and again == Named() != Activation("sine", np.sin, np.cos)
+
+
+def test_tables():
+    for name, activation in ACTIVATIONS.items():
+        assert (activation.f, activation.df) == FUNCTIONS[name] and (activation.forward, activation.backward) == PAIRS[name]
+    assert list(ACTIVATIONS) == list(FUNCTIONS) == list(PAIRS)[:4]
+
+
 def write(A, Z):
     "A forward of one's own."
 
@@ -243,13 +330,18 @@ BAD = {
     "list": (lambda: find_activation(["relu"]), TypeError, r"activation: .* got \['relu'\]"),
     "no df": (lambda: find_activation(SimpleNamespace(f=np.sin)), TypeError, "activation: .*f and df, got namespace"),
     "no f": (lambda: find_activation(SimpleNamespace(df=np.sin)), TypeError, "activation: .*f and df, got namespace"),
-    "f": (lambda: find_activation(SimpleNamespace(f=1, df=np.sin)), TypeError, "f: expected a function, got 1"),
+    "f": (lambda: find_activation(SimpleNamespace(f=1, df=np.sin)), TypeError, r"activation\.f: expected a function, got 1"),
     "df": (lambda: Activation("a", np.sin, "cos"), TypeError, "df: expected a function, got 'cos'"),
+    "foreign forward": (lambda: find_activation(SimpleNamespace(f=np.sin, df=np.cos, forward=3)), TypeError, r"activation\.forward: expected a function, got 3"),
+    "foreign in_place": (lambda: find_activation(SimpleNamespace(f=np.sin, df=np.cos, in_place=True)), ValueError, r"activation\.in_place: expected forward"),
+    "named by another": (lambda: nonlinearity.check("rleu", "activation[2]", {}), ValueError, r"activation\[2\]: expected one of sigmoid, .* got 'rleu'"),
+    "no name": (lambda: Activation("", np.sin, np.cos), ValueError, "name: expected a string, got ''"),
+    "a class": (lambda: Activation("a", Activation, np.cos), TypeError, r"f: expected Activation\(…\), got the class"),
     "name": (lambda: Activation(np.sin, np.sin, np.cos), TypeError, "name: expected a string, got <ufunc"),
     "forward": (lambda: Activation("a", np.sin, np.cos, 3, write), TypeError, "forward: expected a function, got 3"),
     "backward": (lambda: Activation("a", np.sin, np.cos, write, 3), TypeError, "backward: expected a function, got 3"),
     "no forward": (lambda: Activation("a", np.sin, np.cos, backward=write), ValueError, "forward: expected a function beside backward, got None"),
-    "no backward": (lambda: find_activation(SimpleNamespace(f=np.sin, df=np.cos, forward=write)), ValueError, "backward: expected a function beside forward, got None"),
+    "no backward": (lambda: find_activation(SimpleNamespace(f=np.sin, df=np.cos, forward=write)), ValueError, r"activation\.backward: expected a function beside forward, got None"),
     "in_place alone": (lambda: Activation("a", np.sin, np.cos, in_place=True), ValueError, "in_place: expected forward and backward with it, got neither"),
     "in_place": (lambda: Activation("a", np.sin, np.cos, write, write, "yes"), TypeError, "in_place: expected a bool, got 'yes'"),
 }

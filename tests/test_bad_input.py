@@ -116,6 +116,7 @@ def good():
         figures.layers: {"widths": [2, 3], "names": ["x", "a"], "across": 2.0, "down": 1.0},
         page.setting: {"variable": "DLNBOOK_SIZE"},
         page.sized: {"full": 3, "book": 2, "live": 1},
+        page.kept_results: {"name": "stopping"},
         page.glue: {"name": "ratio", "value": 0.5, "form": "{:.3f}"},
         page.progress: {"steps": [1, 2], "label": "counting"},
         page.slider: {"values": [1, 2, 3], "start": 2, "label": "x", "format": "{:g}"},
@@ -431,6 +432,8 @@ SINGLE = [
     ([figures.layers], "names", ["x", "x"], ValueError, "2 different", "['x', 'x']"),
     # page
     ([page.setting], "variable", "DLNBOOK_WEIGHT", ValueError, "DLNBOOK_SIZE", "'DLNBOOK_WEIGHT'"),
+    ([page.kept_results], "name", "", ValueError, "a text", "''"),
+    ([page.kept_results], "name", 3, TypeError, "a text", "3"),
     ([page.glue], "name", "", ValueError, "name", "''"),
     ([page.glue], "form", "no field", ValueError, "format for one value", "'no field'"),
     ([page.glue], "form", "{} {}", ValueError, "format for one value", "'{} {}'"),

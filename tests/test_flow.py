@@ -649,3 +649,301 @@ def test_matrix_products_of_all_ranks(one, other):
     (tensors[0] @ tensors[1]).backward(torch.tensor(G))
     for mine, other in zip(gradient(nodes[0] @ nodes[1], nodes, seed=G), tensors):
         np.testing.assert_allclose(mine, other.grad.numpy(), rtol=1e-12, atol=1e-13)
+
+# NumPy's functions, beside autograd and MyGrad
+
+
+def listed():
+    "The NumPy functions that autograd and MyGrad differentiate, by the tables in their packages: name to function."
+    import autograd.core
+    import mygrad.tensor_base as mygrad_tables
+
+    found = {}
+    for primitive in autograd.core.primitive_vjps:
+        function = getattr(primitive, "fun", primitive)
+        home, name = getattr(function, "__module__", None) or "numpy", getattr(function, "__name__", "")
+        if home.split(".")[0] == "numpy" and hasattr(np, name) and home == "numpy":
+            found[name] = getattr(np, name)
+        elif home.startswith("numpy.") and name in vars(sys.modules[home]):
+            found[f"{home.removeprefix('numpy.')}.{name}"] = vars(sys.modules[home])[name]
+    for table in (mygrad_tables._REGISTERED_UFUNC, mygrad_tables._REGISTERED_DIFFERENTIABLE_NUMPY_FUNCS):
+        found |= {each.__name__: each for each in table if getattr(np, each.__name__, None) is each}
+    return found
+
+
+def taught(function):
+    return function in engine.RULES or function in engine.ROUTES or function in engine.SPELLED
+
+
+def drawn(*shape, low=-2.0, high=2.0, seed=0):
+    return np.random.default_rng(seed + 7 * len(shape)).uniform(low, high, shape)
+
+
+X, Y = drawn(3, 4), drawn(3, 4, seed=1)
+ABOVE, INSIDE = drawn(3, 4, low=1.1, high=3), drawn(3, 4, low=-0.9, high=0.9)
+ONE_BY_ONE = {
+    **dict.fromkeys(("sin cos tan sinh cosh tanh arctan arcsinh exp exp2 expm1 square negative positive absolute fabs "
+                     "deg2rad rad2deg degrees radians conjugate sinc real").split(), [X]),
+    **dict.fromkeys("sqrt log log2 log10 log1p reciprocal arccosh cbrt".split(), [ABOVE]),
+    **dict.fromkeys("arcsin arccos arctanh".split(), [INSIDE]),
+    **dict.fromkeys("add subtract multiply divide maximum minimum fmax fmin logaddexp logaddexp2 arctan2 hypot".split(), [X, Y]),
+    **dict.fromkeys("power remainder".split(), [ABOVE, drawn(3, 4, low=0.3, high=0.9)]),
+}  # fmt: skip
+FUNCTIONS = {name: (lambda xp, *args, name=name: getattr(xp, name)(*args), arguments) for name, arguments in ONE_BY_ONE.items()}
+FUNCTIONS |= {
+    "sum": (lambda xp, x: xp.sum(x, axis=(0, 1)), [X]), "mean": (lambda xp, x: xp.mean(x, axis=0), [X]),
+    "max": (lambda xp, x: xp.max(x, axis=1), [X]), "min": (lambda xp, x: xp.min(x, axis=0), [X]),
+    "amax": (lambda xp, x: xp.amax(x), [X]), "amin": (lambda xp, x: xp.amin(x, axis=1, keepdims=True), [X]),
+    "prod": (lambda xp, x: xp.prod(x, axis=1), [X]), "cumsum": (lambda xp, x: xp.cumsum(x, axis=1), [X]),
+    "var": (lambda xp, x: xp.var(x, axis=0), [X]), "std": (lambda xp, x: xp.std(x, axis=1), [X]),
+    "sort": (lambda xp, x: xp.sort(x[0]), [X]), "partition": (lambda xp, x: xp.partition(x[0], 2), [X]),
+    "reshape": (lambda xp, x: xp.reshape(x, (2, 6)), [X]), "ravel": (lambda xp, x: xp.ravel(x), [X]),
+    "transpose": (lambda xp, x: xp.transpose(x, (1, 0)), [X]), "swapaxes": (lambda xp, x: xp.swapaxes(x, 0, 1), [X]),
+    "moveaxis": (lambda xp, x: xp.moveaxis(x, 0, 1), [X]), "rollaxis": (lambda xp, x: xp.rollaxis(x, 1), [X]),
+    "expand_dims": (lambda xp, x: xp.expand_dims(x, 1), [X]), "squeeze": (lambda xp, x: xp.squeeze(x), [X[:1]]),
+    "fliplr": (lambda xp, x: xp.fliplr(x), [X]), "flipud": (lambda xp, x: xp.flipud(x), [X]), "rot90": (lambda xp, x: xp.rot90(x), [X]),
+    "roll": (lambda xp, x: xp.roll(x, 2, axis=1), [X]), "repeat": (lambda xp, x: xp.repeat(x, 2, axis=1), [X]),
+    "tile": (lambda xp, x: xp.tile(x, (2, 1)), [X]), "broadcast_to": (lambda xp, x: xp.broadcast_to(x, (3, 4)), [X[:1]]),
+    "diag": (lambda xp, x: xp.diag(x), [X[:3, :3]]), "diagonal": (lambda xp, x: xp.diagonal(x), [X[:3, :3]]),
+    "trace": (lambda xp, x: xp.trace(x), [X[:3, :3]]), "tril": (lambda xp, x: xp.tril(x), [X]), "triu": (lambda xp, x: xp.triu(x, 1), [X]),
+    "pad": (lambda xp, x: xp.pad(x, ((1, 2), (0, 1)), "constant"), [X]), "diff": (lambda xp, x: xp.diff(x, axis=1), [X]),
+    "atleast_1d": (lambda xp, x: xp.atleast_1d(x), [X]), "atleast_2d": (lambda xp, x: xp.atleast_2d(x[0]), [X]),
+    "atleast_3d": (lambda xp, x: xp.atleast_3d(x), [X]), "clip": (lambda xp, x: xp.clip(x, -0.5, 0.7), [X]),
+    "where": (lambda xp, x, y: xp.where(X > 0, x, y), [X, Y]), "matmul": (lambda xp, x, y: xp.matmul(x, y), [X, Y.T]),
+    "dot": (lambda xp, x, y: xp.dot(x, y), [X, Y.T]), "inner": (lambda xp, x, y: xp.inner(x, y), [X, Y]),
+    "outer": (lambda xp, x, y: xp.outer(x, y), [X[0], Y[1]]), "tensordot": (lambda xp, x, y: xp.tensordot(x, y, 1), [X, Y.T]),
+    "einsum": (lambda xp, x, y: xp.einsum("ij,kj->ki", x, y), [X, Y]),
+    "concatenate": (lambda xp, x, y: xp.concatenate([x, y], axis=1), [X, Y]), "stack": (lambda xp, x, y: xp.stack([x, y], axis=1), [X, Y]),
+    "split": (lambda xp, x: xp.split(x, 2, axis=1)[1], [X]), "array_split": (lambda xp, x: xp.array_split(x, 2)[0], [X]),
+    "hsplit": (lambda xp, x: xp.hsplit(x, 2)[1], [X]), "vsplit": (lambda xp, x: xp.vsplit(x, 3)[1], [X]),
+    "dsplit": (lambda xp, x: xp.dsplit(x, 2)[1], [drawn(2, 3, 4)]),
+}  # fmt: skip
+
+
+def ask_autograd(name, f, arguments, seed):
+    if not hasattr(anp, name):
+        return None
+    try:
+        return [autograd.grad(lambda *args: anp.sum(f(anp, *args) * seed), i)(*arguments) for i in range(len(arguments))]
+    except NotImplementedError:
+        return None  # in its namespace, without a rule
+
+
+def ask_mygrad(name, f, arguments, seed):
+    import mygrad
+
+    if not hasattr(mygrad, name):
+        return None
+    tensors = [mygrad.tensor(each) for each in arguments]
+    try:
+        mygrad.sum(f(mygrad, *tensors) * seed).backward()
+    except ValueError as error:  # in its namespace, without a rule
+        assert "cannot involve non-constant" in str(error)
+        return None
+    return [each.grad for each in tensors]
+
+
+def test_every_function_with_a_rule_is_tried_here():
+    "Those that the other libraries list; how many of them have a rule is printed."
+    functions = listed()
+    ours = {name for name, each in functions.items() if taught(each)}
+    print(f"{len(ours)} of the {len(functions)} NumPy functions that autograd and MyGrad differentiate have a rule; "
+          f"not: {', '.join(sorted(functions.keys() - ours))}")  # fmt: skip
+    assert len(ours) >= 2 * 20
+    assert ours <= FUNCTIONS.keys() and all(taught(getattr(np, name)) for name in FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_beside_autograd_and_mygrad(name):
+    f, arguments = FUNCTIONS[name]
+    seed = np.random.default_rng(3).uniform(-1, 1, np.shape(f(np, *arguments)))
+    nodes = [Node(each) for each in arguments]
+    output = f(np, *nodes)
+    np.testing.assert_allclose(output.value, f(np, *arguments), rtol=1e-14)
+    ours, others = gradient(output, nodes, seed), [ask(name, f, arguments, seed) for ask in (ask_autograd, ask_mygrad)]
+    exact = numeric.central_difference(lambda p: float(np.sum(f(np, *p) * seed)), [np.array(each) for each in arguments])
+    for theirs in [*(each for each in others if each is not None), exact]:
+        for mine, other in zip(ours, theirs):
+            np.testing.assert_allclose(mine, np.asarray(other), rtol=1e-6 if theirs is exact else 1e-10, atol=1e-7 if theirs is exact else 1e-13)
+    single = [Node(each.astype(np.float32)) for each in arguments]
+    assert {g.dtype.name for g in gradient(f(np, *single), single, seed)} == {"float32"}
+
+
+AXES = [None, 0, -1, (0, 2), (1,), (0, 1, 2)]
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "prod", "var", "std", "ptp"])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_axes_as_integers_and_tuples(name, axis, keepdims):
+    at = drawn(2, 3, 4)
+    f = getattr(np, name)
+    node = Node(at)
+    output = f(node, axis=axis, keepdims=keepdims)
+    np.testing.assert_allclose(output.value, f(at, axis=axis, keepdims=keepdims), rtol=1e-13)
+    seed = np.random.default_rng(0).uniform(-1, 1, output.shape)
+    [exact] = numeric.central_difference(lambda p: float(np.sum(f(p[0], axis=axis, keepdims=keepdims) * seed)), [at])
+    np.testing.assert_allclose(gradient(output, node, seed), exact, rtol=1e-5, atol=1e-8)
+    by_position = f(node, axis) if not keepdims else output
+    assert np.array_equal(by_position.value, output.value)
+
+
+def test_ties_are_shared_along_axes():
+    at = Node([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
+    assert gradient(at.max(axis=1), at, seed=[2, 3]).tolist() == [[0, 1, 1], [1, 1, 1]]
+    assert gradient(at.min(axis=0), at, seed=[1, 1, 1]).tolist() == [[1, 0, 0], [0, 1, 1]]
+    assert gradient(np.max(at, axis=(0, 1)), at).tolist() == [[0, 0.5, 0.5], [0, 0, 0]]
+    assert gradient(np.clip(at, 2.0, None).sum(), at).tolist() == [[0, 1, 1], [0.5, 0.5, 0.5]]
+
+
+def test_arrays_manners():
+    at = Node(np.arange(6.0).reshape(2, 3))
+    assert (len(at), at.ndim, at.size, at.shape, at.dtype) == (2, 2, 6, (2, 3), np.float64)
+    assert (Node(2.0).ndim, Node(2.0).size, Node(2.0).shape, Node(2.0).dtype) == (0, 1, (), np.float64)
+    assert Node(np.ones(2, "f4")).dtype == "float32" and np.ndim(at) == 2 and np.shape(at) == (2, 3) and np.size(at) == 6
+    with pytest.raises(TypeError):
+        len(Node(2.0))
+    assert at[None].shape == (1, 2, 3) and at[()].shape == (2, 3) and Node(3.0)[()].value == 3 and Node(3.0)[None].shape == (1,)
+    assert at.transpose(1, 0).shape == at.transpose((1, 0)).shape == at.T.shape == (3, 2) and at.ravel().shape == (6,)
+    assert at.reshape(3, 2).shape == at.reshape((3, -1)).shape == (3, 2) and at.squeeze().shape == (2, 3)
+    assert at.reshape(3, 2, order="F").value.tolist() == np.arange(6.0).reshape(2, 3).reshape(3, 2, order="F").tolist()
+    assert [row.value.tolist() for row in at] == [[0, 1, 2], [3, 4, 5]] and np.argmax(at) == at.argmax() == 5
+    flat = Node([1.0, 2.0])
+    assert gradient(np.transpose(flat, 0), flat, seed=[5, 6]).tolist() == [5, 6]
+    assert gradient(flat[None] @ flat, flat, seed=[1.0]).tolist() == [2, 4]
+    assert flat.dot(flat).value == 5 and flat.clip(1.5, None).value.tolist() == [1.5, 2] and np.zeros_like(flat).tolist() == [0, 0]
+    a, b = Node(1.0), Node(2.0)
+    assert np.stack([a, b]).value.tolist() == [1, 2] and gradient(np.sum(np.stack([a, b, a])), a) == 2
+    assert gradient(np.concatenate([flat, [3.0]]) @ [1.0, 2, 3], flat).tolist() == [1, 2]
+
+
+# What was silent
+
+
+def test_adding_in_place_is_a_new_node():
+    for change in ("x += y", "x -= y", "x *= y", "x /= y", "x **= y", "x += 2", "x *= np.ones(2)", "x @= np.ones((2, 2))"):
+        for start in (Node(3.0), Node([3.0, 4.0])):
+            if "@" in change and start.ndim == 0:
+                continue
+            names = {"x": start, "y": Node(2.0), "np": np}
+            exec(change, names)
+            assert names["x"] is not start and names["x"].value is not start.value
+            assert np.array_equal(start.value, 3.0 if start.ndim == 0 else [3.0, 4.0])
+
+
+def test_a_gradient_in_a_graph_is_refused():
+    one, other = Node(1.5), Node(2.0)
+    by = gradient(one * other, other)
+    v = Node([1.0, 2.0])
+    by_v = gradient(np.sum(v * v), v)
+    for use in (lambda: one * by, lambda: by * one, lambda: one + 2 * by, lambda: one - by**2, lambda: one / -by, lambda: v * by,
+                lambda: v * by_v, lambda: by_v * v, lambda: v + np.sqrt(2 * by_v), lambda: one * np.sum(by_v * by_v), lambda: one + by_v[0],
+                lambda: one * by_v.sum(), lambda: dot([one], [by]), lambda: np.where([True, False], v, by_v), lambda: np.stack([one, by]),
+                lambda: one * gradients(one * other)[other]):  # fmt: skip
+        with pytest.raises(TypeError, match="got a gradient, which would count as a constant"):
+            use()
+    assert by == 1.5 and isinstance(by, float) and repr(by) == "1.5" and repr(by_v) == "array([2., 4.])" and "constants" in gradient.__doc__
+    assert (one * float(by)).value == 2.25 and (v * np.asarray(by_v)).value.tolist() == [2, 8]
+    assert Node(one.value - 0.1 * by).value == 1.35 and Node(v.value - 0.1 * by_v).dtype == "float64"
+    assert gradient(one * 2, one, seed=by) == 3  # handed on from one graph to another
+
+
+@pytest.mark.parametrize("compare", ["==", "!=", "<", "<=", ">", ">="])
+def test_comparisons_name_the_value(compare):
+    for at in (Node(1.0), Node([1.0, 2.0])):
+        for other in (1.0, at + 1, np.ones(2)):
+            with pytest.raises(TypeError, match=r"node\.value"):
+                eval(f"at {compare} other", {"at": at, "other": other})
+            with pytest.raises(TypeError, match=r"node\.value"):
+                eval(f"other {compare} at", {"at": at, "other": other})
+    assert len({at, Node(1.0)}) == 2 and at in {at: 1}
+
+
+def test_nothing_is_shared_that_its_owner_can_change():
+    a = np.array([[1.0, 2], [3, 4]])
+    one = Node([1.0, 1.0])
+    y = np.sum(one * np.diag(a))
+    index, mask, flags = np.array([0, 1]), np.array([True, False]), [0, 0]
+    chosen, masked, listed = one[index], one[mask], one[flags]
+    rows = np.array([2.0, 3.0])
+    view = rows[:]
+    view.flags.writeable = False
+    from_view, times = Node(view), one * view
+    where = np.where(mask, one, 0.0)
+    shift = [1]
+    rolled = np.roll(one, shift)
+    a *= 10
+    index[:], mask[:], flags[:], rows[:], shift[0] = 1, False, [1, 1], 9, 0
+    assert gradient(y, one).tolist() == [1, 4]
+    assert gradient(chosen, one, seed=[3, 5]).tolist() == [3, 5] and gradient(masked, one, seed=[3]).tolist() == [3, 0]
+    assert gradient(listed, one, seed=[3, 5]).tolist() == [8, 0] and gradient(where, one, seed=[3, 5]).tolist() == [3, 0]
+    assert from_view.value.tolist() == [2, 3] and gradient(times, one, seed=[1, 1]).tolist() == [2, 3]
+    assert gradient(rolled, one, seed=[3, 5]).tolist() == [5, 3]
+    frozen = np.ones(3)
+    frozen.flags.writeable = False
+    assert Node(frozen).value is frozen
+
+
+def test_copies_and_pickles():
+    import copy
+    import pickle
+
+    for leaf in (Node(3.0), Node([1.0, 2.0])):
+        for again in (copy.copy(leaf), copy.deepcopy(leaf), pickle.loads(pickle.dumps(leaf))):
+            assert again is not leaf and np.array_equal(again.value, leaf.value)
+            with pytest.raises((ValueError, TypeError)):
+                again.value[0] = 9
+        for refuse in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="a graph can't be copied"):
+                refuse(leaf * leaf)
+    by = gradient(np.sum(leaf * leaf), leaf)
+    assert pickle.loads(pickle.dumps(by)).tolist() == copy.deepcopy(by).tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("f, at", [(np.sqrt, 0.0), (np.log, 0.0), (lambda x: 1 / x, 0.0), (lambda x: x**-1.0, 0.0), (np.exp, 1000.0), (np.tanh, 800.0), (np.arcsin, 1.0), (np.log1p, -1.0)])
+def test_single_numbers_and_arrays_agree_at_the_edge(f, at):
+    one, many = Node(at), Node([at])
+    with np.errstate(all="ignore"):
+        single, array = gradient(f(one), one), gradient(f(many), many, seed=[1.0])
+        assert np.array_equal([f(one).value], f(many).value, equal_nan=True)
+    assert np.array_equal([single], array, equal_nan=True)
+
+
+def test_tanh_keeps_its_digits_and_sinc_its_middle():
+    import mpmath
+
+    for at in (0.0, 1e-9, 0.5, 3.0, 15.0, 19.5, 40.0, 300.0):
+        leaf = Node(at)
+        np.testing.assert_allclose(gradient(np.tanh(leaf), leaf), float(mpmath.sech(at) ** 2), rtol=1e-14)
+        np.testing.assert_allclose(gradient(np.tanh(Node([-at])), Node([0.0]), seed=[1.0]), 0)
+    for at in (1e-5, 1e-3, 0.0099, 0.0101, 0.4):
+        leaf = Node(at)
+        exact = mpmath.diff(lambda t: mpmath.sin(mpmath.pi * t) / (mpmath.pi * t), at)
+        np.testing.assert_allclose(gradient(np.sinc(leaf), leaf), float(exact), rtol=1e-9)
+
+
+def test_what_is_said_shows_the_way():
+    one = Node(1.0)
+    with pytest.raises(TypeError, match=r"from dlnbook\.engine import RULES\nRULES\[numpy\.floor\] = "):
+        np.floor(one)
+    with pytest.raises(TypeError, match=r"numpy\.stack"):
+        np.sum([one, one])
+    with pytest.raises(TypeError, match="mask"):
+        one * np.ma.masked_equal([3.0, -999.0], -999.0)
+    with pytest.raises(TypeError, match="mask"):
+        Node(np.ma.masked_equal([3.0, -999.0], -999.0))
+
+
+def test_the_chapters_engine_and_this_one_agree():
+    "Every chapter rule on arrays: the same numbers by the plain walk and by the fast one."
+    rng = np.random.default_rng(0)
+    at = [rng.uniform(0.5, 2, (3, 4)), rng.uniform(0.5, 2, (4,)), rng.uniform(0.5, 2, (4, 2))]
+
+    def f(x, b, W):
+        z = np.tanh(x * b - x / b) + np.log1p(np.maximum(x, b)) ** np.sqrt(b)
+        return np.sum(np.mean(np.square(flow.sigmoid(z) @ W), axis=0)[[0, 0, 1]]) + np.sum(softmax_loss(z @ W, np.eye(2)[[0, 1, 0]]))
+
+    plain, ours = [flow.Node(each) for each in at], [Node(each) for each in at]
+    found = flow.gradients(f(*plain))
+    for node, mine in zip(plain, gradient(f(*ours), ours)):
+        np.testing.assert_allclose(mine, found[node], rtol=1e-13)

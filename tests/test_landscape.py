@@ -1,6 +1,5 @@
 "Second derivatives beside PyTorch's and the complex step, Lanczos beside eigvalsh, networks trained together, paths and slices, bad input."
 
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from conftest import ROOT
 from numpy.testing import assert_allclose
 
 from benchmarks import landscape as benchmark
+from benchmarks import plain
 from dlnbook.activation import Activation
 from dlnbook.data import digits
 from dlnbook.descent import Diverged
@@ -328,48 +328,26 @@ def test_slices_are_the_loss_at_their_places():
 
 @pytest.fixture(scope="module")
 def kept():
-    return json.loads(benchmark.RESULTS.read_text(encoding="utf-8"))
-
-
-def test_kept_results_belong_to_the_code(kept):
-    assert not benchmark.stale(kept)
+    return benchmark.EXPERIMENT.kept()
 
 
 def test_kept_results_are_whole(kept):
-    how = kept["recipe"]["restarts"]
-    assert [row["width"] for row in kept["restarts"]] == how["widths"] and how["count"] >= 100
-    assert all(len(row["test_loss"]) == how["count"] for row in kept["restarts"])
+    how, results = kept["recipe"]["restarts"], kept["results"]
+    assert [row["width"] for row in results["restarts"]] == how["widths"] and how["count"] >= 100
+    assert all(len(row["test_loss"]) == how["count"] for row in results["restarts"])
     for part in ("tanh", "whole"):
         how = kept["recipe"][part]
-        assert [row["width"] for row in kept[part]] == how["widths"]
-        assert all(len(row["test_loss"]) == how["count"] for row in kept[part])
+        assert [row["width"] for row in results[part]] == how["widths"]
+        assert all(len(row["test_loss"]) == how["count"] for row in results[part])
     how = kept["recipe"]["critical"]
-    assert len(kept["critical"]) == sum(how["seeds"]) * len(how["stops"])
-    assert len(how["seeds"]) == len(how["widths"]) and all(10 * p["width"] + 3 == p["parameters"] for p in kept["critical"])
-    assert kept["made"].keys() == kept["recipe"].keys()
-    assert kept["machine"]["versions"]["numpy"]
+    assert len(results["critical"]) == sum(how["seeds"]) * len(how["stops"])
+    assert len(how["seeds"]) == len(how["widths"]) and all(10 * p["width"] + 3 == p["parameters"] for p in results["critical"])
 
 
-def test_a_part_is_kept_only_if_it_still_belongs(kept, tmp_path, monkeypatch):
-    place = tmp_path / "kept.json"
-    monkeypatch.setattr(benchmark, "RESULTS", place)
-    monkeypatch.setattr(benchmark, "ROOT", tmp_path)
-    monkeypatch.setattr(benchmark, "paths", lambda *a: ["new"])
-    monkeypatch.setattr(benchmark, "restarts", lambda part, *a: (["new " + part], {}))
-    place.write_text(json.dumps(kept), encoding="utf-8")
-    with pytest.raises(SystemExit, match="^no part walks; there are restarts, "):
-        benchmark.main(["walks"])
-    benchmark.main(["tanh"])
-    made = json.loads(place.read_text(encoding="utf-8"))
-    assert made["tanh"] == ["new tanh"] and made["critical"] == kept["critical"] and made["restarts"] == kept["restarts"]
-    benchmark.main(["paths"])
-    made = json.loads(place.read_text(encoding="utf-8"))
-    assert made["paths"] == ["new"] and made["restarts"] == ["new restarts"], "paths go between the networks of restarts"
-    other = kept | {"probe": kept["probe"] | {"critical": [0.0, 0.0, 0.0]}}
-    place.write_text(json.dumps(other), encoding="utf-8")
-    with pytest.raises(SystemExit, match="has to be made again, too"):
-        benchmark.main(["tanh"])
-    assert json.loads(place.read_text(encoding="utf-8")) == other
+def test_paths_go_between_the_networks_of_the_restarts():
+    parts, again = (benchmark.EXPERIMENT.parts(benchmark.SMALL) for _ in range(2))
+    rows, alone = parts["restarts"](), again["paths"]()
+    assert rows and plain(parts["paths"]()) == plain(alone), "which are trained for them where they have not been"
 
 
 def test_the_module_needs_numpy_alone():

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import json
 import math
 import os
 import pickle
@@ -1122,34 +1121,18 @@ def test_digits_are_read():
     assert np.mean(accuracies) >= 0.97
 
 
-KEPT = json.loads(fashion.RESULTS.read_text(encoding="utf-8"))
-
-
-def test_kept_results_belong_to_the_code():
-    assert not fashion.stale(KEPT), f"{fashion.stale(KEPT)}: run python -m benchmarks.fashion"
-
-
 def test_kept_results_are_whole_and_good_enough():
-    assert [each["seed"] for each in KEPT["results"]] == [0, 1, 2] and KEPT["digest_of_data"] == fashion.GENUINE
-    assert np.mean([each["test_accuracy"] for each in KEPT["results"]]) >= 0.87
-    for each in KEPT["results"]:
+    kept = fashion.EXPERIMENT.kept()
+    results = kept["results"]["trainings"]
+    assert [each["seed"] for each in results] == [0, 1, 2]
+    assert np.mean([each["test_accuracy"] for each in results]) >= 0.87
+    for each in results:
         C = np.array(each["confusion"])
         assert C.sum(axis=1).tolist() == [1000] * 10 and np.trace(C) / 10_000 == pytest.approx(each["test_accuracy"])
-        assert len(each["validation_accuracy"]) <= KEPT["recipe"]["epochs"]
-    assert {"processor", "cores", "numpy", "python", "kernel"} <= set(KEPT["machine"])
+        assert len(each["validation_accuracy"]) <= kept["recipe"]["epochs"]
 
 
-def test_what_makes_results_stale():
-    code = 'def f(x):\n    "Twice."\n    return 2 * x  # (M,)\n'
-    same = 'def f(x):\n    """Two times x."""\n\n    return (2 * x)\n'
-    other = code.replace("2 *", "3 *")
-    assert fashion.digest_of_code([code]) == fashion.digest_of_code([same]) != fashion.digest_of_code([other])
-    assert fashion.digest_of_code(['x = "a text"']) != fashion.digest_of_code(['x = "another"'])
-    assert fashion.digest_of_code([code, "x = 1"]) != fashion.digest_of_code(["x = 1", code])
-    assert fashion.stale(KEPT | {"sources": "0"}) and fashion.stale(KEPT | {"recipe": {}})
-
-
-def test_any_folder_of_such_files_will_do(tmp_path, capsys, monkeypatch):
+def test_any_folder_of_such_files_can_be_trained_on_but_not_kept(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for part, samples in (("train", 600), ("t10k", 100)):
         labels = rng.integers(0, 10, samples).astype(np.uint8)
@@ -1157,12 +1140,13 @@ def test_any_folder_of_such_files_will_do(tmp_path, capsys, monkeypatch):
         for kind, array in (("images", images), ("labels", labels)):
             header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
             (tmp_path / f"{part}-{kind}-idx{array.ndim}-ubyte").write_bytes(header + array.tobytes())
-    before = fashion.RESULTS.read_bytes()
-    monkeypatch.setattr(fashion, "RECIPE", fashion.RECIPE | {"epochs": 2, "seeds": [0]})
-    result = fashion.train(0, fashion.read(tmp_path), fashion.RECIPE)
+    result = fashion.train(0, fashion.read(tmp_path), fashion.RECIPE | {"epochs": 2})
     assert len(result["loss"]) == 2 and np.sum(result["confusion"]) == 100
-    fashion.main(str(tmp_path))
-    assert "nothing is kept" in capsys.readouterr().out and fashion.RESULTS.read_bytes() == before
+    monkeypatch.setenv("DLNBOOK_MNIST", str(tmp_path))
+    before = fashion.EXPERIMENT.kept()
+    with pytest.raises(SystemExit, match="expected the pictures of Fashion-MNIST, got others$"):
+        fashion.EXPERIMENT.run()
+    assert fashion.EXPERIMENT.kept() == before
     with pytest.raises(FileNotFoundError, match="train-images"):
         fashion.read(tmp_path / "nothing")
 
