@@ -23,8 +23,9 @@ from benchmarks import Experiment
 from dlnbook.data import digits, split
 from dlnbook.descent import batches
 from dlnbook.initialization import expected_spread, glorot, he, lecun, measured_spread, orthogonal, scaled
-from dlnbook.network import Network, forward
-from dlnbook.workspace import Workspace
+from dlnbook.delta import forward
+from dlnbook.network import Network
+from dlnbook.tape import Tape
 
 ETA, HALF = 0.1, math.log(10) / 2
 
@@ -64,13 +65,13 @@ def shrunk(start, c):
 
 def train(X, y, network, batch_size, eta, seed, most_epochs=math.inf, most_steps=math.inf):
     "Epochs and steps until an epoch's mean loss is below ½ ln 10: None if they are not enough, −1 if the loss blew up."
-    rng, workspace = np.random.default_rng([seed, 1]), Workspace(network, batch_size)
+    rng, tape = np.random.default_rng([seed, 1]), Tape(network, batch_size)
     epochs = steps = 0
     with np.errstate(all="ignore"):
         while epochs < most_epochs and steps < most_steps:
             total = 0.0
             for rows in batches(len(X), batch_size, rng):
-                total += len(rows) * workspace.step(X, y, rows, eta)
+                total += len(rows) * tape.step(X, y, rows, eta)
                 steps += 1
                 if not math.isfinite(total):
                     return -1, -1

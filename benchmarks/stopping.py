@@ -21,9 +21,10 @@ import numpy as np
 from benchmarks import Experiment
 from dlnbook.data import digits
 from dlnbook.initialization import he
+from dlnbook.intervals import paired_difference
 from dlnbook.loss import log_softmax
 from dlnbook.network import Network
-from dlnbook.stopping import GeneralizationLoss, ProgressQuotient, RelativePatience, Rising, paired_difference, regret, stopped_at
+from dlnbook.stopping import GeneralizationLoss, ProgressQuotient, RelativePatience, Rising, regret, stopped_at
 from dlnbook.fitting import Epoch, History, Patience, Threshold, fit
 
 RECIPE: dict[str, Any] = {

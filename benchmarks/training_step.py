@@ -1,4 +1,4 @@
-"""A training step of `dlnbook.workspace`: beside its floor, plain NumPy, PyTorch, jax and scikit-learn.
+"""A training step of `dlnbook.tape`: beside its floor, chapter 9's workspace, plain NumPy, PyTorch, jax and scikit-learn.
 
     python -m benchmarks.training_step            measure (about six minutes), print, keep results/training_step.json
     python -m benchmarks.training_step --quick    a look at it (a minute), nothing kept
@@ -35,11 +35,12 @@ RECIPE = {
     "step": (
         "What `fit` runs for each batch: fetch the shuffled rows, forward, loss, test that it is finite, backward, update. ReLU, softmax, "
         "cross-entropy, plain SGD with η = 0.01, float32, labels. Data: uniform random numbers, 2,048 samples (128 for v); "
-        "'workspace, 60,000 samples': the same with data of that many, which no cache holds."
+        "'tape, 60,000 samples': the same with data of that many, which no cache holds."
     ),
     "floor": "the products of a step in NumPy with samples as rows: Z W.T, D.T Z and, but for the first layer, D W; np.matmul(out=)",
     "plain": "chapter 8's three functions written out with the update layer by layer, X[rows] and one-hot T[rows]; loss as a float",
-    "workspace": "dlnbook.workspace.Workspace.step",
+    "workspace": "dlnbook.workspace.step, chapter 9's, with its door; X[rows] and one-hot T[rows]",
+    "tape": "dlnbook.tape.Tape.step",
     "torch": "nn.Sequential, F.cross_entropy, optim.SGD, eager; X[rows], zero_grad, backward, step, loss.item()",
     "jax": "one jitted function of parameters, data on the device and rows, parameters donated; float(loss)",
     "sklearn": "MLPClassifier.partial_fit(X[rows], y[rows]) with solver sgd, momentum 0, alpha 0",
@@ -132,10 +133,25 @@ def step_plain(network, X, labels, rows, B, eta):
 
 
 def step_workspace(network, X, labels, rows, B, eta):
-    from dlnbook.workspace import Workspace
+    import numpy as np
 
-    work = Workspace(network, B)
-    return lambda: work.step(X, labels, rows(), eta)
+    from dlnbook.loss import one_hot
+    from dlnbook.workspace import Workspace, step
+
+    work, T = Workspace(network, B), one_hot(labels, network.widths[-1]).astype(np.float32)
+
+    def run():
+        batch = rows()
+        return step(work, X[batch], T[batch], eta)
+
+    return run
+
+
+def step_tape(network, X, labels, rows, B, eta):
+    from dlnbook.tape import Tape
+
+    tape = Tape(network, B)
+    return lambda: tape.step(X, labels, rows(), eta)
 
 
 def torch_model(network):
@@ -225,7 +241,7 @@ def step_sklearn(network, X, labels, rows, B, eta):
 
 
 STEPS = {
-    "plain": step_plain, "workspace": step_workspace, "workspace, 60,000 samples": step_workspace,
+    "plain": step_plain, "workspace": step_workspace, "tape": step_tape, "tape, 60,000 samples": step_tape,
     "torch": step_torch, "jax": step_jax, "sklearn": step_sklearn,
 }  # fmt: skip
 
@@ -285,7 +301,7 @@ def measure_steps(kernel: str, threads: int, groups: list[list[str]], seconds: f
             "batch size": B,
             "floor, µs": round(median(run["floor, µs"] for run in runs), 1),
             "times the floor": {name: round(ratio, 2) for name, ratio in ratios.items()},
-            "times faster than": {name: round(ratios[name] / ratios["workspace"], 2) for name in PEERS if name in ratios},
+            "times faster than": {name: round(ratios[name] / ratios["tape"], 2) for name in PEERS if name in ratios},
         }
         print(f"  {kernel:<9} {threads} thread{'s' * (threads > 1):<1} {shape:<4}", line(found[shape]), flush=True)
     return {"kernel": runs[0]["kernel"], "found": found}
@@ -299,8 +315,8 @@ def same_numbers(runs: list[dict[str, Any]]) -> None:
     "The first losses of those who start alike must be alike."
     losses = {name: each for run in runs for name, each in run["losses"].items() if name != "sklearn" and "60,000" not in name}
     for name, each in losses.items():
-        for ours, theirs in zip(losses["workspace"], each):
-            assert abs(ours - theirs) < 1e-4 * abs(ours), f"{name} has other losses: {each}, {losses['workspace']}"
+        for ours, theirs in zip(losses["tape"], each):
+            assert abs(ours - theirs) < 1e-4 * abs(ours), f"{name} has other losses: {each}, {losses['tape']}"
 
 
 # Whole trainings
@@ -432,7 +448,7 @@ def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for (kernel, threads), each in GOALS.items():
         for shape, wanted in each.items():
-            got = found["steps"][kernel][threads][shape]["times the floor"]["workspace"]
+            got = found["steps"][kernel][threads][shape]["times the floor"]["tape"]
             rows.append({"what": f"{shape}, {kernel}, threads {threads}: times the floor", "at most": wanted, "found": got, "met": got <= wanted})
     for kernel in found["steps"]:
         for shape, wanted in FASTER.items():
@@ -466,7 +482,7 @@ def clean(kernel: str, threads: int, task: str, *args: Any) -> Any:
 def sources() -> str:
     "A digest of the code that was measured."
     digest = hashlib.sha256()
-    for name in ("activation", "fitting", "network", "training", "workspace"):
+    for name in ("activation", "fitting", "network", "tape", "training", "workspace"):
         path = Path(__file__).parent.parent / "dlnbook" / f"{name}.py"
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()
@@ -484,7 +500,7 @@ def main() -> None:
     from benchmarks import keep, machine
 
     seconds, rounds = (0.3, 1) if options.quick else (1.5, 2)
-    ours = ["plain", "workspace", "workspace, 60,000 samples"]
+    ours = ["plain", "workspace", "tape", "tape, 60,000 samples"]
     began = time.perf_counter()
     found: dict[str, Any] = {"machine": machine("torch", "jax", "scikit-learn"), "recipe": RECIPE, "sources": sources(), "steps": {}}
     found["machine"]["load before"] = [round(each, 1) for each in os.getloadavg()]

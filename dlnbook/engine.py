@@ -720,6 +720,9 @@ _LN2, _LN10 = math.log(2), math.log(10)
 _one, _none = (lambda z, *values: 1.0), (lambda z, *values: 0.0)
 
 RULES |= {
+    np.minimum: RULES[np.maximum][::-1],
+    np.abs: (lambda z, x: np.sign(x),),
+    np.square: (lambda z, x: 2 * x,),
     np.sin: (lambda z, x: np.cos(x),),
     np.cos: (lambda z, x: -np.sin(x),),
     np.tan: (lambda z, x: 1 + z * z,),
@@ -731,21 +734,22 @@ RULES |= {
     np.arcsinh: (lambda z, x: 1 / np.hypot(1, x),),
     np.arccosh: (lambda z, x: 1 / np.sqrt((x - 1) * (x + 1)),),
     np.arctanh: (lambda z, x: 1 / ((1 - x) * (1 + x)),),
+    np.sqrt: (lambda z, x: 0.5 / z,),
+    np.log1p: (lambda z, x: 1 / (1 + x),),
     np.exp2: (lambda z, x: z * _LN2,),
     np.expm1: (lambda z, x: np.exp(x),),
     np.log2: (lambda z, x: 1 / (x * _LN2),),
     np.log10: (lambda z, x: 1 / (x * _LN10),),
     np.reciprocal: (lambda z, x: -z * z,),
     np.cbrt: (lambda z, x: 1 / (3 * z * z),),
-    np.fabs: RULES[np.abs],
+    np.fabs: (lambda z, x: np.sign(x),),
     np.conjugate: (_one,),
     np.degrees: (_constant(180 / math.pi),),
     np.rad2deg: (_constant(180 / math.pi),),
     np.radians: (_constant(math.pi / 180),),
     np.deg2rad: (_constant(math.pi / 180),),
     np.fmax: RULES[np.maximum],
-    np.fmin: RULES[np.minimum],
-    np.float_power: RULES[np.power],
+    np.fmin: RULES[np.maximum][::-1],
     np.hypot: (lambda z, x, y: x / z, lambda z, x, y: y / z),
     np.arctan2: (
         lambda z, y, x: x / (x * x + y * y),
@@ -772,6 +776,21 @@ def _sinc_slope(z, x):
 
 
 RULES[np.sinc] = (_sinc_slope,)
+
+# %% ../nbs/lib_06_engine.ipynb #8d3b67df
+def _power_by_base(z, x, y):
+    "y xʸ⁻¹, and 0 where y is 0."
+    zero = np.equal(y, 0)
+    return np.where(zero, 0.0, y * np.power(x, np.where(zero, 1.0, y - 1)))
+
+
+def _power_by_exponent(z, x, y):
+    "xʸ ln x, and 0 where x is 0 and y is not negative."
+    zero = np.equal(x, 0) & np.greater_equal(y, 0)
+    return z * np.log(np.where(zero, 1.0, x))
+
+
+RULES |= dict.fromkeys((np.power, np.float_power), (_power_by_base, _power_by_exponent))
 
 # %% ../nbs/lib_06_engine.ipynb #b529e3ef
 _pass = lambda g, z, *values: g  # noqa: E731

@@ -6,11 +6,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import os
 import re
+import sys
+import tempfile
+import webbrowser
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from math import atan2, degrees
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -52,6 +57,8 @@ class Picture:
         The drawing, an inline ``<svg>`` element.
     alt : str
         What one is meant to see, in a sentence or two.
+    canvas : matplotlib.figure.Figure, optional
+        What the drawing was made from, for formats other than SVG.
 
     Raises
     ------
@@ -66,6 +73,7 @@ class Picture:
 
     svg: str
     alt: str
+    canvas: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.alt, str) or not self.alt.strip():
@@ -76,6 +84,57 @@ class Picture:
 
     def _repr_html_(self) -> str:
         return f'<div class="dln-picture">{self.svg}</div>'
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the picture to a file, on a background of the page's paper where it is not SVG.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .svg, or in .png, .pdf or another format of Matplotlib's.
+
+        Raises
+        ------
+        ValueError
+            If there is no such format, or the picture was not drawn by Matplotlib and is to be no SVG.
+        OSError
+            If the file cannot be written.
+        """
+        kind = os.path.splitext(os.fspath(path))[1].lower().removeprefix(".")
+        if kind == "svg":
+            content = _standalone(self.svg).encode()
+        else:
+            known = [] if self.canvas is None else self.canvas.canvas.get_supported_filetypes()
+            if kind not in known:
+                raise ValueError(f"path: expected it to end in .{', .'.join(['svg', *sorted({*known} - {'svg'})])}, got {os.fspath(path)!r}")
+            file = io.BytesIO()
+            with _look():
+                self.canvas.savefig(file, format=kind, dpi=200, facecolor=palette.paper)
+            content = file.getvalue()
+        Path(path).write_bytes(content)
+
+    def show(self) -> None:
+        """Show the picture: in a notebook below the cell, elsewhere in the browser, as a file whose place is printed.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) and hasattr(shell, "kernel"):
+            sys.modules["IPython"].display.display(self)
+            return
+        with tempfile.NamedTemporaryFile(suffix=".svg", delete=False) as file:
+            file.write(_standalone(self.svg).encode())
+        webbrowser.open(Path(file.name).as_uri())
+        print(file.name)
+
+
+def _standalone(svg: str) -> str:
+    "An inline drawing as a file: with its namespace, and colors that need no page."
+    svg = re.sub(r"var\(--dln-\w+, (#\w+)\)", r"\1", svg)
+    namespace = "" if "xmlns=" in svg else ' xmlns="http://www.w3.org/2000/svg"'
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + svg.replace("<svg", f"<svg{namespace}", 1)
 
 # %% ../nbs/tools_figures.ipynb #b7356a81
 _LOOK: dict[str, Any] = {
@@ -98,8 +157,12 @@ _DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
 # %% ../nbs/tools_figures.ipynb #2aaf84d8
 def _look() -> Any:
     "A context in which Matplotlib draws in the book's look."
-    import matplotlib
-    from cycler import cycler
+    try:
+        import matplotlib
+        from cycler import cycler
+    except ModuleNotFoundError as error:
+        wanted = "expected Matplotlib, which draws the figures, got none; pip install 'dlnbook[figures]'"
+        raise ModuleNotFoundError(f"figure: {wanted}", name="matplotlib") from error
 
     return matplotlib.rc_context(_LOOK | {"axes.prop_cycle": cycler(color=_SERIES) + cycler(linestyle=_DASHES)})
 
@@ -153,6 +216,8 @@ def figure(
 
     Raises
     ------
+    ImportError
+        If Matplotlib is missing when a picture is drawn. It comes with the extra `figures`.
     ValueError
         If a size is not positive or a count below one, or the plotting function returns no alternative text
         or draws a bitmap or a letter that would not look the same on the page.
@@ -174,9 +239,9 @@ def figure(
     def decorate(plot: Callable[..., str]) -> Callable[..., Picture]:
         @functools.wraps(plot)
         def draw(*args: Any, **kwargs: Any) -> Picture:
-            from matplotlib.figure import Figure
-
             with _look():
+                from matplotlib.figure import Figure
+
                 canvas = Figure(figsize=(width, height))
                 alt = plot(canvas.subplots(rows, columns, **subplots), *args, **kwargs)
                 if not isinstance(alt, str) or not alt.strip():
@@ -184,7 +249,7 @@ def figure(
                 file = io.StringIO()
                 canvas.savefig(file, format="svg", metadata={"Date": None})
                 _check_portable(file.getvalue(), plot.__name__)
-            return Picture(_inline(file.getvalue(), alt), alt)
+            return Picture(_inline(file.getvalue(), alt), alt, canvas)
 
         return draw
 

@@ -53,12 +53,12 @@ class Node(NDArrayOperatorsMixin):
     __hash__, __eq__, __ne__ = object.__hash__, object.__eq__, object.__ne__
     rules = RULES
 
-    def __init__(self, value: Any, operation: Any = None, args: Any = (), options: Any = None) -> None:
+    def __init__(self, value, operation=None, args=(), options=None):
         self.value, self.operation = value, operation
         self.args, self.options = args, options or {}
 
     @staticmethod
-    def of(operation: Callable, args: tuple, options: dict) -> Node:
+    def of(operation, args, options):
         "The node that an operation makes."
         return Node(operation(*_plain(args)), operation, args)
 
@@ -66,18 +66,17 @@ class Node(NDArrayOperatorsMixin):
         return self.of(operation, args, options)
 
     @property
-    def inputs(self) -> list[Node]:
+    def inputs(self):
         "The nodes from which this one was made."
         return [each for each in self.args if isinstance(each, Node)]
 
-    def flows(self, g: Any) -> list:
+    def flows(self, g):
         "What goes to each input when g comes in (eq-flow-local)."
         z, *values = _plain((self, *self.args))
-        return [g * rule(z, *values)
-                for each, rule in zip(self.args, self.rules[self.operation])
-                if isinstance(each, Node)]  # fmt: skip
+        rules = zip(self.args, self.rules[self.operation])
+        return [g * rule(z, *values) for each, rule in rules if isinstance(each, Node)]
 
-
+# %% ../nbs/06_flow.ipynb #c8de6df7
 def _plain(args):
     "Values instead of nodes."
     values = [each.value if isinstance(each, Node) else each for each in args]
@@ -85,11 +84,9 @@ def _plain(args):
 
 # %% ../nbs/06_flow.ipynb #4cc62562
 RULES[np.add] = (lambda z, x, y: 1.0, lambda z, x, y: 1.0)
-RULES[np.subtract] = (lambda z, x, y: 1.0, lambda z, x, y: -1.0)
 
 # %% ../nbs/06_flow.ipynb #0d45df2b
 RULES[np.multiply] = (lambda z, x, y: y, lambda z, x, y: x)
-RULES[np.divide] = (lambda z, x, y: 1 / y, lambda z, x, y: -z / y)
 
 # %% ../nbs/06_flow.ipynb #fd6cd641
 @accepts(output=instance(Node))
@@ -222,9 +219,10 @@ def gather(flow: Any, node: Node) -> Any:
     ones = tuple(i for i, n in enumerate(shape) if n == 1 < np.shape(flow)[i])
     return np.sum(flow, axis=ones, keepdims=True)
 
-# %% ../nbs/06_flow.ipynb #5e04a37a
-RULES[np.positive] = (lambda z, x: 1.0,)
+# %% ../nbs/06_flow.ipynb #59602e28
 RULES[np.negative] = (lambda z, x: -1.0,)
+RULES[np.subtract] = (lambda z, x, y: 1.0, lambda z, x, y: -1.0)
+RULES[np.divide] = (lambda z, x, y: 1 / y, lambda z, x, y: -z / y)
 
 # %% ../nbs/06_flow.ipynb #bd00393b
 def _wins(x, y):
@@ -233,11 +231,9 @@ def _wins(x, y):
 
 
 RULES[np.maximum] = (lambda z, x, y: _wins(x, y), lambda z, x, y: _wins(y, x))
-RULES[np.minimum] = (lambda z, x, y: _wins(y, x), lambda z, x, y: _wins(x, y))
-RULES[np.abs] = (lambda z, x: np.sign(x),)
 
 # %% ../nbs/06_flow.ipynb #26aaefcf
-def rule(*entries: Callable | None, table: dict | None = None) -> Callable[[Callable], Callable]:
+def rule(*entries: Callable | None, table: dict = RULES) -> Callable[[Callable], Callable]:
     """Teach the engine a function.
 
     Parameters
@@ -245,7 +241,7 @@ def rule(*entries: Callable | None, table: dict | None = None) -> Callable[[Call
     *entries : callable or None
         What a table holds for it, one entry for each argument. None where the
         argument can't be a node.
-    table : dict, optional
+    table : dict
         `RULES`, unless said otherwise.
 
     Returns
@@ -273,13 +269,14 @@ def rule(*entries: Callable | None, table: dict | None = None) -> Callable[[Call
     """
 
     def teach(function):
-        (RULES if table is None else table)[function] = entries
+        table[function] = entries
 
         @functools.wraps(function)
         def on_nodes(*args, **options):
-            nodes = [each for each in args if isinstance(each, Node)]
-            made = nodes[0].of if nodes else None
-            return made(function, args, options) if nodes else function(*args, **options)
+            for each in args:
+                if isinstance(each, Node):
+                    return each.of(function, args, options)
+            return function(*args, **options)
 
         return on_nodes
 
@@ -352,31 +349,15 @@ def sigmoid(x: Node | ArrayLike) -> Node | NDArray:
     return _sigmoid(x)
 
 # %% ../nbs/06_flow.ipynb #91881fea
-def _power_by_base(z, x, y):
-    "y xʸ⁻¹, and 0 where y is 0."
-    zero = np.equal(y, 0)
-    return np.where(zero, 0.0, y * np.power(x, np.where(zero, 1.0, y - 1)))
-
-
-def _power_by_exponent(z, x, y):
-    "xʸ ln x, and 0 where x is 0 and y is not negative."
-    zero = np.equal(x, 0) & np.greater_equal(y, 0)
-    return z * np.log(np.where(zero, 1.0, x))
-
-
 def _tanh_slope(z, x):
     "1 − tanh² x without a difference."
     e = np.exp(-2 * np.abs(x))
     return 4 * e / (1 + e) ** 2
 
 
-RULES[np.power] = (_power_by_base, _power_by_exponent)
 RULES[np.tanh] = (_tanh_slope,)
 RULES[np.exp] = (lambda z, x: z,)
 RULES[np.log] = (lambda z, x: 1 / x,)
-RULES[np.log1p] = (lambda z, x: 1 / (1 + x),)
-RULES[np.sqrt] = (lambda z, x: 0.5 / z,)
-RULES[np.square] = (lambda z, x: 2 * x,)
 
 # %% ../nbs/06_flow.ipynb #4f276109
 #: For operations that don't act number by number the flows themselves: functions of the
@@ -390,12 +371,12 @@ class Routed(Node):
     __slots__ = ()
     routes = ROUTES
 
-    def flows(self, g: Any) -> list:
+    def flows(self, g):
         "What goes to each input when g comes in."
         z, *values = _plain((self, *self.args))
+        routes = zip(self.args, self.routes[self.operation])
         return [route(g, z, *values, **self.options)
-                for each, route in zip(self.args, self.routes[self.operation])
-                if isinstance(each, Node)]  # fmt: skip
+                for each, route in routes if isinstance(each, Node)]  # fmt: skip
 
 
 def _of(operation, args, options):

@@ -14,7 +14,8 @@ from dlnbook.doors import (
     check_array, check_count, check_function, check_generator, check_number
 )
 from .loss import cross_entropy, softmax
-from .network import Network, as_targets, deltas, forward
+from .delta import deltas, forward
+from .network import Network, as_targets
 
 # %% auto #0
 __all__ = ['hessian_product', 'hessian', 'Ritz', 'lanczos', 'extreme_curvatures', 'jacobian_product', 'critical_point',

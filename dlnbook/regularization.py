@@ -10,40 +10,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnbook.doors import (
-    check_array, check_count, check_generator, check_integers, check_number
-)
-from .loss import check_targets, one_hot
+from .arguments import accepts, count, generator, number, real, targets
 
 # %% auto #0
 __all__ = ['L2', 'L1', 'Dropout', 'shifted', 'bias_variance']
 
 # %% ../nbs/13_regularization.ipynb #2e602c55
+def _plain(value):
+    "Whether it is an array of float32 or float64, of which every number counts."
+    known = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    return known and value.dtype.char in "fd"
+
+
+class _Matrices:
+    "Matrices of float32 or float64, one for each layer behind an empty place; they stay what they are."
+
+    def check(self, value: Any, name: str, bound: dict) -> Any:
+        "Refuse what is no such list, or has other shapes than the list before."
+        if isinstance(value, (str, np.ndarray)) or not isinstance(value, Sequence):
+            wanted = "a list of matrices, the first place empty"
+            raise TypeError(f"{name}: expected {wanted}, got {type(value).__name__}")
+        for r, each in enumerate(value[1:], 1):
+            if not _plain(each):
+                got = each.dtype if type(each) is np.ndarray else type(each).__name__
+                wanted = "an array of float32 or float64"
+                raise TypeError(f"{name}[{r}]: expected {wanted}, got {got}")
+            if each.ndim != 2 or not each.size:
+                raise ValueError(f"{name}[{r}]: expected a matrix, got {each.shape}")
+        got = [each.shape for each in value[1:]]
+        if (shapes := bound.setdefault("shapes", got)) != got:
+            raise ValueError(f"{name}: expected matrices of shapes {shapes}, got {got}")
+        return value
+
+
+_matrices = _Matrices()
 _BLOCK = 2**13  # numbers
-
-
-def _check_weights(arrays, name):
-    "Refuse what is no list of weights, layer by layer behind an empty place."
-    if isinstance(arrays, (str, np.ndarray)) or not isinstance(arrays, Sequence):
-        wanted = "a list of matrices, the first place empty"
-        raise TypeError(f"{name}: expected {wanted}, got {type(arrays).__name__}")
-    for r, each in enumerate(arrays[1:], 1):
-        if not isinstance(each, np.ndarray) or each.dtype.char not in "fd":
-            got = getattr(each, "dtype", type(each).__name__)
-            wanted = "an array of float32 or float64"
-            raise TypeError(f"{name}[{r}]: expected {wanted}, got {got}")
-        if each.ndim != 2 or not each.size:
-            raise ValueError(f"{name}[{r}]: expected a matrix, got shape {each.shape}")
 
 
 def _blocks(W, G=None):
     "Rows of weights, the same rows of their gradients, and room for as many."
-    _check_weights(W, "W")
-    if G is not None:
-        _check_weights(G, "G")
-        shapes, got = ([np.shape(each) for each in part[1:]] for part in (W, G))
-        if shapes != got:
-            raise ValueError(f"G: expected matrices of shapes {shapes}, got {got}")
     for r, w in enumerate(W[1:], 1):
         n = max(1, _BLOCK // w.shape[1])
         room = np.empty((min(n, len(w)), w.shape[1]), w.dtype)
@@ -82,9 +87,10 @@ class _Sum(_Penalty):
         self.second.add_gradient(W, G)
 
 # %% ../nbs/13_regularization.ipynb #61dd176a
+@accepts(strength=number(least=0))
 @dataclass(frozen=True)
 class L2(_Penalty):
-    """A price on the squares of the weights, for `fit` and `Workspace`.
+    """A price on the squares of the weights, for `fit` and `Tape`.
 
     Parameters
     ----------
@@ -115,10 +121,7 @@ class L2(_Penalty):
 
     strength: float
 
-    def __post_init__(self) -> None:
-        strength = check_number(self.strength, "strength", least=0)
-        object.__setattr__(self, "strength", strength)
-
+    @accepts(W=_matrices)
     def value(self, W: Sequence) -> float:
         """Half the sum of squares, times the strength.
 
@@ -141,6 +144,7 @@ class L2(_Penalty):
             squares += float(np.vdot(w, w))
         return self.strength / 2 * squares
 
+    @accepts(W=_matrices, G=_matrices)
     def add_gradient(self, W: Sequence, G: Sequence) -> None:
         """Add the derivatives of `value` to G, in place.
 
@@ -159,9 +163,10 @@ class L2(_Penalty):
             np.add(g, room, g)
 
 # %% ../nbs/13_regularization.ipynb #2c664b51
+@accepts(strength=number(least=0))
 @dataclass(frozen=True)
 class L1(_Penalty):
-    """A price on the absolute values of the weights, for `fit` and `Workspace`.
+    """A price on the absolute values of the weights, for `fit` and `Tape`.
 
     Parameters
     ----------
@@ -192,10 +197,7 @@ class L1(_Penalty):
 
     strength: float
 
-    def __post_init__(self) -> None:
-        strength = check_number(self.strength, "strength", least=0)
-        object.__setattr__(self, "strength", strength)
-
+    @accepts(W=_matrices)
     def value(self, W: Sequence) -> float:
         """The sum of absolute values, times the strength.
 
@@ -219,6 +221,7 @@ class L1(_Penalty):
             total += float(room.sum())
         return self.strength * total
 
+    @accepts(W=_matrices, G=_matrices)
     def add_gradient(self, W: Sequence, G: Sequence) -> None:
         """Add the derivatives of `value` to G, in place.
 
@@ -238,6 +241,20 @@ class L1(_Penalty):
             np.add(g, room, g)
 
 # %% ../nbs/13_regularization.ipynb #c088befb
+class _Batch:
+    "The activations of a layer, (B, P), of float32 or float64, as they are."
+
+    def check(self, value: Any, name: str, bound: dict) -> NDArray:
+        "Refuse what are none."
+        if not _plain(value):
+            got = value.dtype if type(value) is np.ndarray else type(value).__name__
+            raise TypeError(f"{name}: expected an array of float32 or float64, got {got}")
+        if value.ndim != 2:
+            raise ValueError(f"{name}: expected shape (B, P), got {value.shape}")
+        return value
+
+
+@accepts(rate=number(least=0, below=1))
 @dataclass(frozen=True)
 class Dropout:
     """Switches hidden nodes off at random, in training only: noise for `fit`.
@@ -274,13 +291,10 @@ class Dropout:
     rate: float
     _coins: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        rate = check_number(self.rate, "rate", least=0)
-        if rate >= 1:
-            raise ValueError(f"rate: expected a number below 1, got {rate:g}")
-        object.__setattr__(self, "rate", rate)
-
-    def forward(self, Z: NDArray, r: int, rng: np.random.Generator) -> None:
+    @accepts(Z=_Batch(), rng=generator)
+    def forward(
+        self, Z: NDArray, r: int, rng: np.random.Generator | int | None = None
+    ) -> None:
         """Switch nodes off and scale the others up, in place.
 
         Parameters
@@ -289,17 +303,16 @@ class Dropout:
             Activations of hidden layer r.
         r : int
             Number of the layer.
-        rng : numpy.random.Generator
-            Tosses the coins, B·P_r of them.
+        rng : numpy.random.Generator, seed or None
+            Tosses the coins, B·P_r of them. None is fresh entropy.
 
         Raises
         ------
         TypeError
-            If Z is no such array or `rng` no generator.
+            If Z is no such array, or `rng` neither a generator nor a seed.
         ValueError
             If Z has other than two dimensions.
         """
-        check_generator(rng)
         factors = self._room(Z, r)
         if self.rate == 0:
             return
@@ -335,13 +348,7 @@ class Dropout:
     def _room(self, Z, r):
         "Room for the factors of a layer, one row a node, as the workspace has it."
         memory, factors = self._coins.get(r, (None, None))
-        known = isinstance(Z, np.ndarray) and factors is not None
-        if not known or (factors.T.shape, factors.dtype) != (Z.shape, Z.dtype):
-            if not isinstance(Z, np.ndarray) or Z.dtype.char not in "fd":
-                got = getattr(Z, "dtype", type(Z).__name__)
-                raise TypeError(f"Z: expected an array of float32 or float64, got {got}")
-            if Z.ndim != 2:
-                raise ValueError(f"Z: expected shape (B, P), got {Z.shape}")
+        if factors is None or (factors.T.shape, factors.dtype) != (Z.shape, Z.dtype):
             if memory is None or memory.size < Z.size or memory.dtype != Z.dtype:
                 memory = np.empty(Z.size, Z.dtype)
             factors = memory[: Z.size].reshape(Z.shape[::-1])  # (P_r, B)
@@ -349,13 +356,23 @@ class Dropout:
         return factors
 
 # %% ../nbs/13_regularization.ipynb #e663476b
+class _Size:
+    "Height and width of an image, which say how many pixels it has and how far it can go."
+
+    def check(self, value: Any, name: str, bound: dict) -> tuple[int, int]:
+        "Refuse what are none."
+        if not isinstance(value, (tuple, list)) or len(value) != 2:
+            raise TypeError(f"{name}: expected a pair of integers, got {value!r}")
+        size = tuple(count.check(each, f"{name}[{i}]", {}) for i, each in enumerate(value))
+        bound.update(pixels=size[0] * size[1], far=min(size) - 1)
+        return size
+
+
+@accepts(shape=_Size(), most=count(most="far"), X=real("M pixels"), rng=generator)
 def shifted(
-    X: ArrayLike,
-    most: int = 1,
-    *,
-    shape: tuple[int, int] = (8, 8),
-    rng: np.random.Generator,
-) -> NDArray:
+    X: ArrayLike, most: int = 1, *, shape: tuple[int, int] = (8, 8),
+    rng: np.random.Generator | int | None = None,
+) -> NDArray:  # fmt: skip
     """Images, each moved by a few whole pixels at random.
 
     Parameters
@@ -367,8 +384,8 @@ def shifted(
         and right all distances up to it are equally likely, 0 as well.
     shape : (int, int)
         Height and width.
-    rng : numpy.random.Generator
-        Decides how far each one goes.
+    rng : numpy.random.Generator, seed or None
+        Decides how far each one goes. None is fresh entropy.
 
     Returns
     -------
@@ -379,7 +396,7 @@ def shifted(
     ------
     TypeError
         If X does not hold real numbers, `most` or a part of `shape` is no integer, or
-        `rng` no generator.
+        `rng` neither a generator nor a seed.
     ValueError
         If X is empty, of another shape or not finite, or `most` is out of range.
 
@@ -393,16 +410,7 @@ def shifted(
     >>> shifted(images, shape=(2, 2), rng=np.random.default_rng(0))
     array([[0., 0., 1., 2.]])
     """
-    check_generator(rng)
-    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
-        raise TypeError(f"shape: expected a pair of integers, got {shape!r}")
-    height, width = (check_count(each, f"shape[{i}]") for i, each in enumerate(shape))
-    most = check_count(most, "most")
-    if most >= min(height, width):
-        wanted = f"at most {min(height, width) - 1} for images of {height} by {width}"
-        raise ValueError(f"most: expected {wanted}, got {most}")
-    X = check_array(X, "X", ("M", height * width), real=True)
-    M = len(X)
+    (height, width), M = shape, len(X)
     margin = (most, most)
     framed = np.pad(X.reshape(M, height, width), ((0, 0), margin, margin))
     u, v = rng.integers(-most, most + 1, (2, M))  # (M,), (M,)
@@ -412,6 +420,19 @@ def shifted(
     return moved.reshape(M, height * width)
 
 # %% ../nbs/13_regularization.ipynb #bf605419
+class _Outputs:
+    "The outputs of at least two networks for the same samples."
+
+    def check(self, value: Any, name: str, bound: dict) -> NDArray:
+        "Refuse what are none."
+        Y = real("S M K").check(value, name, bound)
+        if len(Y) < 2:
+            wanted = "the outputs of 2 networks at least"
+            raise ValueError(f"{name}: expected {wanted}, got {len(Y)}")
+        return Y
+
+
+@accepts(Y=_Outputs(), T=targets("M", "M K", hot=True))
 def bias_variance(Y: ArrayLike, T: ArrayLike) -> tuple[NDArray, NDArray]:
     """The squared error of many networks on the same samples, in two parts.
 
@@ -450,16 +471,8 @@ def bias_variance(Y: ArrayLike, T: ArrayLike) -> tuple[NDArray, NDArray]:
     >>> round(float(bias[0]), 6), round(float(variance[0]), 6)
     (0.1, 0.16)
     """
-    given = check_array(Y, "Y", ("S", "M", "K"), real=True)
-    S, M, K = given.shape
-    if S < 2:
-        raise ValueError(f"Y: expected the outputs of 2 networks at least, got {S}")
-    if np.ndim(T) == 1:
-        T = one_hot(check_integers(T, "T", (M,), most=K - 1), K)  # (M, K)
-    else:
-        T = check_targets(check_array(T, "T", (M,), (M, K), real=True), K)  # (M, K)
-    Y = given.astype(np.float64, copy=False)
+    S, dtype, Y = len(Y), Y.dtype, Y.astype(np.float64, copy=False)
     mean = Y.mean(axis=0)  # (M, K)
     variance = ((Y - mean) ** 2).sum(axis=(0, 2)) / (S - 1)  # (M,)
     bias = ((mean - T) ** 2).sum(axis=1) - variance / S  # (M,)
-    return bias.astype(given.dtype), variance.astype(given.dtype)
+    return bias.astype(dtype), variance.astype(dtype)

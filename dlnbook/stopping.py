@@ -6,39 +6,35 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .doors import check_array, check_count, check_function, check_number
+from .arguments import accepts, count, function, instance, number, positive, real, several
 from .fitting import History
 
 _StopRule = Callable[[History], str | None]
 
 # %% auto #0
-__all__ = ['stopped_at', 'Regret', 'regret', 'GeneralizationLoss', 'ProgressQuotient', 'Rising', 'RelativePatience',
-           'wilson_interval', 'paired_difference']
+__all__ = ['stopped_at', 'Regret', 'regret', 'GeneralizationLoss', 'ProgressQuotient', 'Rising', 'RelativePatience']
 
 # %% ../nbs/16_stopping.ipynb #65dbee2c
-def _check_rules(rule):
-    "A list of stop rules, from one or a sequence of them."
-    several = isinstance(rule, Sequence) and not isinstance(rule, str)
-    rules = [check_function(each, "rule") for each in (rule if several else [rule])]
-    for each in rules:
-        if isinstance(each, type):
-            raise TypeError(f"rule: expected {each.__name__}(…), got the class")
-    return rules
+class _Recorded:
+    "A history of at least one epoch; E is their number."
+
+    def check(self, value: Any, name: str, bound: dict) -> History:
+        "Refuse what is none."
+        found = instance(History, E=len).check(value, name, bound)
+        if not found.epochs:
+            raise ValueError(f"{name}: expected at least one epoch, got none")
+        return found
 
 
-def _check_history(history, name="history"):
-    "A history of at least one epoch."
-    if not isinstance(history, History):
-        raise TypeError(f"{name}: expected a History, got {type(history).__name__}")
-    if not history.epochs:
-        raise ValueError(f"{name}: expected at least one epoch, got none")
-    return history
+_rules, _recorded = several(function), _Recorded()
 
 
+@accepts(rule=_rules, history=_recorded)
 def stopped_at(rule: _StopRule | Sequence[_StopRule], history: History) -> int | None:
     """When a stop rule would have ended a training that has been recorded.
 
@@ -76,10 +72,10 @@ def stopped_at(rule: _StopRule | Sequence[_StopRule], history: History) -> int |
     >>> [stopped_at(Patience(p), history) for p in (1, 3, 4)]
     [3, 7, None]
     """
-    rules, seen = _check_rules(rule), History()
-    for number, epoch in enumerate(_check_history(history).epochs, 1):
+    seen = History()
+    for number, epoch in enumerate(history.epochs, 1):
         seen.epochs.append(epoch)
-        if any(each(seen) for each in rules):
+        if any(each(seen) for each in rule):
             return number
     return None
 
@@ -135,6 +131,7 @@ class Regret:
         return self.stopped - self.best
 
 
+@accepts(rule=_rules, history=_recorded, truth=real("E"))
 def regret(
     rule: _StopRule | Sequence[_StopRule], history: History, truth: ArrayLike
 ) -> Regret:
@@ -175,8 +172,7 @@ def regret(
     >>> found.stopped, found.kept, found.cut, found.pick
     (3, 2, 0.125, 0.125)
     """
-    end = stopped_at(rule, history)
-    T = check_array(truth, "truth", (len(history),), real=True)  # (E,)
+    end, T = stopped_at(rule, history), truth  # T: (E,)
     s = len(history) if end is None else end
     kept, best = int(np.argmin(history.judged[:s])), int(np.argmin(T))
     reached = float(T[:s].min())
@@ -192,6 +188,7 @@ def _generalization_loss(losses):
     return math.inf if losses[-1] > least else 0.0
 
 
+@accepts(alpha=number(least=0))
 @dataclass(frozen=True)
 class GeneralizationLoss:
     """Stop when the loss is some percent above the lowest so far.
@@ -223,14 +220,12 @@ class GeneralizationLoss:
 
     alpha: float
 
-    def __post_init__(self) -> None:
-        check_number(self.alpha, "alpha", least=0)
-
     def __call__(self, history: History) -> str | None:
         above = _generalization_loss(history.judged)
         return f"loss {above:.3g}% above the lowest" if above > self.alpha else None
 
 # %% ../nbs/16_stopping.ipynb #2b1f6b8f
+@accepts(alpha=number(least=0), strip=count(least=2))
 @dataclass(frozen=True)
 class ProgressQuotient:
     """Stop when the loss has risen much, measured by the progress of training.
@@ -265,10 +260,6 @@ class ProgressQuotient:
     alpha: float
     strip: int = 5
 
-    def __post_init__(self) -> None:
-        check_number(self.alpha, "alpha", least=0)
-        check_count(self.strip, "strip", 2)
-
     def __call__(self, history: History) -> str | None:
         if len(history) % self.strip:
             return None
@@ -281,6 +272,7 @@ class ProgressQuotient:
         return f"loss {above:.3g}% above the lowest, progress {progress:.3g}"
 
 # %% ../nbs/16_stopping.ipynb #69ef61cd
+@accepts(times=count, strip=count)
 @dataclass(frozen=True)
 class Rising:
     """Stop when the loss has risen from strip to strip, several times in a row.
@@ -315,10 +307,6 @@ class Rising:
     times: int
     strip: int = 5
 
-    def __post_init__(self) -> None:
-        check_count(self.times, "times")
-        check_count(self.strip, "strip")
-
     def __call__(self, history: History) -> str | None:
         needed = (self.times + 1) * self.strip
         if len(history) % self.strip or len(history) < needed:
@@ -329,6 +317,7 @@ class Rising:
         return f"loss has risen {self.times} times in a row"
 
 # %% ../nbs/16_stopping.ipynb #2ba3ad28
+@accepts(share=positive, least=count)
 @dataclass(frozen=True)
 class RelativePatience:
     """Stop when the best epoch lies back by a share of its own number.
@@ -362,96 +351,8 @@ class RelativePatience:
     share: float
     least: int = 5
 
-    def __post_init__(self) -> None:
-        check_number(self.share, "share", positive=True)
-        check_count(self.least, "least")
-
     def __call__(self, history: History) -> str | None:
         since = len(history) - history.best_epoch
         if since < max(self.least, self.share * history.best_epoch):
             return None
         return f"no epoch better than {history.best_epoch} in {since} more"
-
-# %% ../nbs/16_stopping.ipynb #9bcd97fc
-def wilson_interval(
-    right: int, samples: int, z: float = 1.96
-) -> tuple[float, float]:
-    """Between which accuracies the true one lies, for so many right answers.
-
-    Parameters
-    ----------
-    right : int
-        The number of right answers, 0 to `samples`.
-    samples : int
-        The number V of samples asked, at least 1.
-    z : float
-        Standard deviations that chance is given: 1.96 makes a 95% interval.
-
-    Returns
-    -------
-    low, high : float
-        Shares between 0 and 1.
-
-    Raises
-    ------
-    TypeError
-        If a count is no integer or `z` no number.
-    ValueError
-        If a count is out of range or `z` not positive and finite.
-
-    Notes
-    -----
-    eq-stopping-wilson, by E. B. Wilson (1927).
-
-    Examples
-    --------
-    >>> [round(each, 3) for each in wilson_interval(97, 100)]
-    [0.915, 0.99]
-    """
-    V = check_count(samples, "samples")
-    right = check_count(right, "right", 0)
-    if right > V:
-        raise ValueError(f"right: expected at most {V}, the samples, got {right}")
-    u = check_number(z, "z", positive=True) ** 2 / V
-    a = right / V
-    middle, half = a + u / 2, math.sqrt(u * a * (1 - a) + u * u / 4)
-    return max(0.0, (middle - half) / (1 + u)), min(1.0, (middle + half) / (1 + u))
-
-# %% ../nbs/16_stopping.ipynb #f4f5a788
-def paired_difference(first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
-    """The mean difference of two networks' losses on the same samples, and its error.
-
-    Parameters
-    ----------
-    first, second : array_like of float, shape (V,)
-        The loss of each sample, or whether it was wrong, by one network and the other.
-
-    Returns
-    -------
-    difference : float
-        Mean of first − second.
-    error : float
-        Its standard error, with which chance has picked these samples.
-
-    Raises
-    ------
-    TypeError
-        If an array does not hold real numbers.
-    ValueError
-        If there are fewer than two samples, the lengths differ, or NaN or infinity occurs.
-
-    Notes
-    -----
-    eq-stopping-paired. Computed in float64.
-
-    Examples
-    --------
-    >>> paired_difference([1.0, 4.0, 2.0, 5.0], [0.0, 3.0, 2.0, 4.0])
-    (0.75, 0.25)
-    """
-    first = check_array(first, "first", ("V",), real=True)  # (V,)
-    if len(first) < 2:
-        raise ValueError(f"first: expected at least two samples, got {len(first)}")
-    second = check_array(second, "second", first.shape, real=True)  # (V,)
-    d = first.astype(np.float64) - second  # (V,)
-    return float(d.mean()), float(d.std(ddof=1)) / math.sqrt(len(d))

@@ -15,22 +15,26 @@ from dlnbook.arguments import (
 )
 from .descent import batches
 from .network import Network
-from .workspace import Workspace
+from .tape import Tape
+
+_Rate = float | Callable[[float], float]
+_Seed = np.random.Generator | int | None
+_rate = either(function, positive)
 
 # %% auto #0
 __all__ = ['one_epoch', 'evaluate', 'best_epoch', 'out_of_patience', 'train', 'confusion_matrix']
 
 # %% ../nbs/10_training.ipynb #d18e4139
 @accepts(
-    step=function, samples=count, batch_size=count, eta=either(function, positive),
-    rng=generator, done=count(least=0),
+    step=function, samples=count, batch_size=count, eta=_rate, rng=generator,
+    done=count(least=0),
 )  # fmt: skip
 def one_epoch(
     step: Callable[[NDArray, float], float],
     samples: int,
     batch_size: int,
-    eta: float | Callable[[float], float],
-    rng: np.random.Generator | int | None,
+    eta: _Rate,
+    rng: _Seed,
     done: int = 0,
 ) -> float:
     """One round through the shuffled samples.
@@ -152,7 +156,7 @@ def best_epoch(losses: ArrayLike) -> int:
     """
     return 1 + int(np.argmin(losses))
 
-
+# %% ../nbs/10_training.ipynb #18111d05
 @accepts(losses=real("E"), patience=count)
 def out_of_patience(losses: Sequence[float], patience: int) -> bool:
     """Whether the best epoch lies a number of epochs back.
@@ -184,28 +188,23 @@ def out_of_patience(losses: Sequence[float], patience: int) -> bool:
     """
     return len(losses) - best_epoch(losses) >= patience
 
+# %% ../nbs/10_training.ipynb #81c44495
+_network = instance(Network, N=lambda it: it.widths[0], K=lambda it: it.widths[-1])
+
+
+def _pass_by(epoch, network):
+    "What is done after an epoch if nothing else is asked for."
+
 # %% ../nbs/10_training.ipynb #2e9889df
 @accepts(
-    network=instance(Network, N=lambda it: it.widths[0], K=lambda it: it.widths[-1]),
-    X=real("M N"), y=targets("M", "M K", like="network"),
-    X_val=real("V N"), y_val=targets("V", "V K", like="network"),
-    epochs=count, batch_size=count, eta=either(function, positive), rng=generator,
-    threshold=number(least=0), patience=optional(count), on_epoch=optional(function),
+    network=_network, X=real("M N"), y=targets("M", "M K"), X_val=real("V N"),
+    y_val=targets("V", "V K"), epochs=count, batch_size=count, eta=_rate,
+    rng=generator, threshold=number(least=0), patience=optional(count), on_epoch=function,
 )  # fmt: skip
 def train(
-    network: Network,
-    X: ArrayLike,
-    y: ArrayLike,
-    X_val: ArrayLike,
-    y_val: ArrayLike,
-    *,
-    epochs: int,
-    batch_size: int,
-    eta: float | Callable[[float], float],
-    rng: np.random.Generator | int | None = None,
-    threshold: float = 0.0,
-    patience: int | None = None,
-    on_epoch: Callable[[int, Network], object] | None = None,
+    network: Network, X: ArrayLike, y: ArrayLike, X_val: ArrayLike, y_val: ArrayLike, *,
+    epochs: int, batch_size: int, eta: _Rate, rng: _Seed = None, threshold: float = 0.0,
+    patience: int | None = None, on_epoch: Callable[[int, Network], Any] = _pass_by,
 ) -> tuple[list[float], list[float]]:
     """The complete training algorithm, and nothing else.
 
@@ -229,7 +228,7 @@ def train(
         Stop when the validation loss is below.
     patience : int, optional
         Stop when the best epoch lies so many epochs back.
-    on_epoch : callable, optional
+    on_epoch : callable
         ``on_epoch(epoch, network)`` is called after epochs 1, 2, …
 
     Returns
@@ -261,26 +260,22 @@ def train(
     >>> network.predict(X).tolist(), len(losses) < 300
     ([0, 1, 1, 0], True)
     """
-    work, seen, losses = Workspace(network, min(batch_size, len(X))), [], []
-    step = lambda rows, rate: work.step(X, y, rows, rate)
+    tape, seen, losses = Tape(network, min(batch_size, len(X))), [], []
+    step = lambda rows, rate: tape.step(X, y, rows, rate)
     loss = lambda rows: network.loss(X_val[rows], y_val[rows])
     for epoch in range(1, epochs + 1):
         seen.append(one_epoch(step, len(X), batch_size, eta, rng, epoch - 1))
         losses.append(evaluate(loss, len(X_val)))
         if best_epoch(losses) == epoch:
             best = network.parameters.copy()  # (P,)
-        if on_epoch is not None:
-            on_epoch(epoch, network)
+        on_epoch(epoch, network)
         if losses[-1] < threshold or out_of_patience(losses, patience or epochs):
             break
     network.parameters[:] = best
     return seen, losses
 
 # %% ../nbs/10_training.ipynb #3e3a9436
-@accepts(
-    network=instance(Network, N=lambda it: it.widths[0], K=lambda it: it.widths[-1]),
-    X=real("M N"), y=targets("M", "M K"),
-)  # fmt: skip
+@accepts(network=_network, X=real("M N"), y=targets("M", "M K"))
 def confusion_matrix(network: Network, X: ArrayLike, y: ArrayLike) -> NDArray:
     """Count which class is taken for which.
 
@@ -321,3 +316,12 @@ def confusion_matrix(network: Network, X: ArrayLike, y: ArrayLike) -> NDArray:
     labels = y if y.ndim == 1 else y.argmax(axis=1)  # (M,)
     pairs = K * labels + network.predict(X)  # (M,)
     return np.bincount(pairs, minlength=K * K).reshape(K, K).astype(np.int64)
+
+# %% ../nbs/lib_10_fitting.ipynb #8c5b224e
+def __getattr__(name: str) -> Any:
+    "Find what pickles of version 0.1 ask this module for."
+    if name in ("Epoch", "History"):
+        from importlib import import_module
+
+        return getattr(import_module("dlnbook.fitting"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

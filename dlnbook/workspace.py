@@ -5,24 +5,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .activation import ACTIVATIONS
-from dlnbook.doors import (
-    check_array, check_count, check_generator, check_integers, check_number
-)
-from .loss import check_targets
+from dlnbook.arguments import (
+    accepts, count, distribution, instance, positive, precision, real
+)  # fmt: skip
+from .arguments import widths as layer_widths
 from .network import Network, views
 from .scale import forward_flops, parameter_bytes
 
 # %% auto #0
-__all__ = ['step_flops', 'Workspace', 'workspace_bytes']
+__all__ = ['step_flops', 'Workspace', 'loss_and_gradient', 'step', 'workspace_bytes']
 
 # %% ../nbs/09_workspace.ipynb #041f2638
+@accepts(widths=layer_widths, batch_size=count)
 def step_flops(widths: Iterable[int], batch_size: int = 1) -> int:
     """Count the multiplications and additions of the matrix products of a step.
 
@@ -58,498 +57,232 @@ def step_flops(widths: Iterable[int], batch_size: int = 1) -> int:
     >>> step_flops([784, 30, 10], 10)
     958800
     """
-    widths = list(widths) if isinstance(widths, Iterable) else widths
-    forward_pass = forward_flops(widths, check_count(batch_size, "batch_size"))
+    forward_pass = forward_flops(widths, batch_size)
     return 3 * forward_pass - forward_flops(widths[:2], batch_size)
 
-# %% ../nbs/09_workspace.ipynb #ccd67513
-def _loss_calls(v):
-    "From the logits A[-1] to the probabilities in D[-1], and to Ã above ln s in S."
-    A, Y, row = v.A[-1], v.D[-1], v.row
-    return [
-        (np.maximum.reduce, (A, 0, None, row)),  # (B,)
-        (np.subtract, (A, row, A)),  # (K, B)
-        (np.exp, (A, Y)),  # (K, B)
-        (v.ones_K.dot, (Y, row)),  # (B,)
-        (np.log, (row, v.S[-1])),  # (B,)
-        (np.divide, (Y, row, Y)),  # (K, B)
-    ]
-
-# %% ../nbs/09_workspace.ipynb #26d2c615
-_SMALL = 8192  # numbers
-
-
-def _product(out):
-    "The quicker of NumPy's two matrix products for a result of this size."
-    return np.dot if out.size <= _SMALL else np.matmul
-
-# %% ../nbs/09_workspace.ipynb #c9d1249f
-_TILE = 2**20  # bytes of a tile
-_RUN = 3008  # numbers in a row of a tile, at least, unless the matrix is narrower
-
-
-def _tile_calls(D, Z, W, room):
-    "W += D @ Z, tile by tile; each tile's product takes the place of the one before."
-    (P, N), size, room = W.shape, W.itemsize, room.reshape(-1)
-    n = min(N, max(_RUN, _TILE // size // P))
-    p = min(P, max(1, _TILE // size // n))
-    calls = []
-    for i in range(0, P, p):
-        for j in range(0, N, n):
-            part = W[i : i + p, j : j + n]  # (p, n)
-            out = room[: part.size].reshape(part.shape)
-            calls.append((np.matmul, (D[i : i + p], Z[:, j : j + n], out)))
-            calls.append((np.add, (part, out, part)))
-    return calls
-
-# %% ../nbs/09_workspace.ipynb #66586712
-def _reader(source, dtype):
-    "A function like source.take(rows, 0, out, mode), for an `out` of this dtype."
-    source = np.asarray(source)
-    if not source.flags.c_contiguous:
-
-        def read(rows, axis, out, mode):
-            for row, place in zip(rows, out):
-                place[...] = source[row]
-
-    elif source.dtype == dtype:
-        read = source.take
-
-    else:
-        spare = [np.empty((0, *source.shape[1:]), source.dtype)]
-
-        def read(rows, axis, out, mode):
-            if len(spare[0]) < len(rows):
-                spare[0] = np.empty(out.shape, source.dtype)
-            raw = spare[0][: len(rows)]
-            source.take(rows, axis, raw, mode)
-            np.copyto(out, raw, casting="same_kind")
-
-    return read
-
-# %% ../nbs/09_workspace.ipynb #537f36dc
-_CLASSES = 256  # up to so many classes the targets are taken from a table
-
-
-def _target_table(K, dtype):
-    "Column ℓ is the target of label ℓ, with −1 below it."
-    table = np.eye(K + 1, K, dtype=dtype)  # (K+1, K)
-    table[K] = -1
-    return table
-
-# %% ../nbs/09_workspace.ipynb #14805bd9
-class _Windows:
-    "What B samples use of a workspace's memory. Samples are columns."
-
-    def __init__(self, work, B):
-        N, *hidden, K = work.network.widths
-
-        def window(buffer, P):
-            return buffer[: P * B].reshape(P, B)
-
-        self.X = work._X[:B]  # (B, N): data come as rows
-        self.labels, self.columns = work._labels[:B], work._columns[:B]  # (B,)
-        self.S, self.T = window(work._S, K + 1), window(work._T, K + 1)  # (K+1, B)
-        self.A = [None, *map(window, work._A, hidden), self.S[:K]]  # (P_r, B)
-        self.Z = [self.X.T, *map(window, work._Z, hidden)]  # (P_r, B)
-        self.noisy = [self.X.T, *map(window, work._noisy, hidden)]  # (P_r, B)
-        self.D = [None]
-        for r, P in enumerate((*hidden, K), 1):
-            self.D.append(window(work._D[r % 2], P))  # (P_r, B)
-        self.row, self.ones = work._row[:B], work._ones[:B]  # (B,)
-        self.ones_K = work._ones[:K]  # (K,)
-
-# %% ../nbs/09_workspace.ipynb #a22111d5
-def _activation_calls(f, A, Z, D):
-    "The calls that write f(A) into Z, and those that multiply D by f′(A)."
-    if f is ACTIVATIONS["relu"]:
-        zero = np.zeros((), A.dtype)
-        back = [(np.greater, (Z, zero, Z)), (np.multiply, (D, Z, D))]
-        return [(partial(np.maximum, out=Z), (A, zero))], back
+# %% ../nbs/09_workspace.ipynb #cc5c3765
+def _pair(f: Any) -> tuple[Any, Any]:
+    "What writes f(A) into Z, and what multiplies D by f′(A), in place."
     if getattr(f, "forward", None) is not None:
-        return [(f.forward, (A, Z))], [(f.backward, (A, Z, D))]
+        return f.forward, f.backward
 
     def forward(A, Z):
         np.copyto(Z, f.f(A), casting="same_kind")
 
-    def backward(A, D):
+    def backward(A, Z, D):
         np.multiply(D, f.df(A), out=D)
 
-    return [(forward, (A, Z))], [(backward, (A, D))]
+    return forward, backward
 
-# %% ../nbs/09_workspace.ipynb #f7a0e4c5
-def _forward_calls(v, network, noise=None, rng=None):
-    "The way forward as a list of calls."
-    calls = []
-    for r in range(1, network.R + 2):
-        W, b, A = network.W[r], network.b[r][:, None], v.A[r]
-        calls.append((_product(A), (W, v.noisy[r - 1], A)))  # (P_r, B)
-        calls.append((np.add, (A, b, A)))
-        if r <= network.R:
-            calls += _activation_calls(network.activations[r - 1], A, v.Z[r], v.D[r])[0]
-            if noise is not None:
-                calls.append((np.copyto, (v.noisy[r], v.Z[r])))
-                calls.append((noise.forward, (v.noisy[r].T, r, rng)))
-    return calls + _loss_calls(v)
-
-# %% ../nbs/09_workspace.ipynb #213ed50a
-def _backward_calls(v, network, scale, dW, db, noise=None, tiled=(), additions=None):
-    "The way back as a list of calls, with the additions that follow a layer."
-    D, Y, T = v.D, v.D[-1], v.T[:-1]
-    calls = [(np.subtract, (Y, T, Y)), (np.multiply, (Y, scale, Y))]
-    for r in range(network.R + 1, 0, -1):
-        W, Z = network.W[r], v.noisy[r - 1].T
-        calls.append((D[r].dot, (v.ones, db[r])))  # (P_r,)
-        if r > 1:
-            calls.append((_product(D[r - 1]), (W.T, D[r], D[r - 1])))  # (P_{r−1}, B)
-            if noise is not None:
-                calls.append((noise.backward, (D[r - 1].T, r - 1)))
-        if r in tiled:
-            calls += _tile_calls(D[r], Z, W, dW[r])
-        else:
-            calls.append((_product(dW[r]), (D[r], Z, dW[r])))  # (P_r, P_{r−1})
-        if additions and r in additions:
-            calls.append((np.add, additions[r]))
-        if r > 1:
-            arrays = v.A[r - 1], v.Z[r - 1], D[r - 1]
-            calls += _activation_calls(network.activations[r - 2], *arrays)[1]
-    return calls
-
-# %% ../nbs/09_workspace.ipynb #f7e94b3f
-_CACHED = 2**18  # bytes of parameters up to which one addition is enough
-
-
-def _additions(network, change, tiled=()):
-    "The additions of the update, by the layer after whose gradients they come."
-    theta, found, start = network.parameters, {}, 0
-    if theta.nbytes <= _CACHED and not tiled:
-        return {1: (theta, change, theta)}
-    for r in range(1, network.R + 2):
-        weights, biases = network.W[r].size, network.b[r].size
-        part = slice(start + weights * (r in tiled), start + weights + biases)
-        found[r] = theta[part], change[part], theta[part]
-        start += weights + biases
-    return found
-
-# %% ../nbs/09_workspace.ipynb #277ade00
-class _Tape:
-    "All that is done with a batch of B samples, written down."
-
-    def __init__(self, work, B):
-        network, v = work.network, _Windows(work, B)
-        back = v, network, work._scale, work._dW, work._db, work.noise
-        layers = range(1, network.R + 2) if B <= 64 else ()
-        tiled = [r for r in layers if network.W[r].nbytes > 4 * _TILE]
-        self.B, self.arrays, self.S, self.T = B, v, v.S.reshape(-1), v.T.reshape(-1)
-        self.forward = _forward_calls(v, network, work.noise, work.rng)
-        self.backward = _backward_calls(*back)
-        additions = _additions(network, work.gradient, tiled)
-        self.step = _backward_calls(*back, tiled, additions)
-
-# %% ../nbs/09_workspace.ipynb #615100df
-def _check_methods(value, name, *methods):
-    "Refuse an object that lacks a method; None is no object."
-    for method in methods if value is not None else ():
-        if not callable(getattr(value, method, None)):
-            wanted = f"an object with the methods {' and '.join(methods)}"
-            raise TypeError(f"{name}: expected {wanted}, got {value!r}")
+# %% ../nbs/09_workspace.ipynb #ccd67513
+def _one_pass(S: NDArray, T: NDArray, Y: NDArray) -> float:
+    "The mean loss from the logits in S[:-1], and the probabilities into Y."
+    A, row = S[:-1], S[-1]  # (K, B), (B,)
+    np.max(A, axis=0, out=row)
+    np.subtract(A, row, out=A)  # Ã
+    np.exp(A, out=Y)
+    np.sum(Y, axis=0, out=row)  # s
+    np.divide(Y, row, out=Y)
+    np.log(row, out=row)
+    return -float(np.vdot(T, S)) / row.size
 
 # %% ../nbs/09_workspace.ipynb #58a3a17c
+@accepts(network=instance(Network), batch_size=count)
 class Workspace:
-    """The memory of a training, and its steps.
+    """The memory of a training step.
 
     Parameters
     ----------
     network : Network
-        What is trained. Its parameters are changed by `step`, in place.
+        What is trained.
     batch_size : int
-        The largest number of samples B of a batch; smaller ones may come.
-    noise : object, optional
-        For training only: ``noise.forward(Z, r, rng)`` changes the activations Z of
-        hidden layer r in place, shape (B, P_r), and keeps what
-        ``noise.backward(D, r)`` needs to change the gradients by Z in place.
-    penalty : object, optional
-        ``penalty.value(W)`` is added to the loss, and ``penalty.add_gradient(W, G)``
-        adds its derivatives to G, both lists of weights as in `Network`.
-    rng : numpy.random.Generator, optional
-        What the noise gets; needed if there is any.
+        The number of samples B of each batch, at least 1.
 
     Attributes
     ----------
-    network, batch_size, noise, penalty, rng
+    network, batch_size
         As above.
     gradient : ndarray, shape (P,)
-        The gradient after `backward`; after `step` its numbers mean nothing.
-    nbytes : int
-        Size of all arrays that the workspace holds.
+        What the last call found: the gradient, or a step's change of the parameters.
+    dW, db : list of ndarray, shapes (P_r, P_{r−1}) and (P_r,)
+        Windows onto `gradient`, by layer.
+    A, Z, D : list of ndarray, shapes (P_r, B)
+        Sums, activations and Δ by layer, a column for each sample. A[r] and Z[r] share
+        their memory if the activation function works in place; so do D[r] and D[r+2].
+    S, T : ndarray, shape (K + 1, B)
+        Shifted logits above ln s, and targets above −1.
 
     Raises
     ------
     TypeError
-        If `network` is no `Network`, `batch_size` no integer, `rng` no generator, or a
-        method is missing.
+        If `network` is no `Network`, or `batch_size` no integer.
     ValueError
         If `batch_size` is below 1.
 
     Notes
     -----
-    eq-workspace-columns and eq-workspace-update. A step allocates nothing that grows
-    with the network or the batch, if the activation functions work in place
-    (`Activation.forward`, `Activation.backward`), and noise and penalty do so too.
-    The memory is that of `workspace_bytes`.
+    Its size is that of `workspace_bytes`.
 
-    X and T are looked at when an array is first seen: shapes, and T's numbers. Of X the
-    rows are read only where they are used, so that it may be larger than memory. The
-    rows of a batch are checked at once with all others that are slices of the same
-    array, such as one epoch's permutation. So do not write wrong numbers into an array
-    in between.
+    Examples
+    --------
+    >>> work = Workspace(Network((2, 3, 2), rng=np.random.default_rng(0)), 10)
+    >>> work.A[1].shape, work.dW[1].shape, work.gradient.shape
+    ((3, 10), (3, 2), (17,))
+    """
+
+    def __init__(self, network: Network, batch_size: int) -> None:
+        (_, *hidden, K), B, f = network.widths, batch_size, network.activations
+
+        def empty(*shape):
+            return np.empty(shape, network.dtype)
+
+        self.network, self.batch_size, self.pairs = network, B, [None, *map(_pair, f)]
+        self.gradient = np.zeros_like(network.parameters)  # (P,)
+        self.dW, self.db = views(self.gradient, network.widths)
+        self.S, self.T, self.ones = empty(K + 1, B), empty(K + 1, B), empty(B)
+        self.T[K], self.ones[:] = -1, 1
+        self.A = [None, *(empty(P, B) for P in hidden), self.S[:K]]  # (P_r, B)
+        self.Z = [None]  # the inputs come with the batch
+        for A, each in zip(self.A[1:], f):
+            self.Z.append(A if getattr(each, "in_place", False) else np.empty_like(A))
+        two = empty(2, max(network.widths[1:]) * B)
+        self.D = [None]
+        for r, P in enumerate((*hidden, K), 1):
+            self.D.append(two[r % 2, : P * B].reshape(P, B))
+
+# %% ../nbs/09_workspace.ipynb #68380542
+@np.errstate(all="ignore")
+def _forward(work: Workspace, X: NDArray, T: NDArray) -> float:
+    "The way forward; the mean loss."
+    W, b, A, Z = work.network.W, work.network.b, work.A, [X.T, *work.Z[1:]]
+    work.T[:-1] = T.T  # (K, B)
+    for r in range(1, len(A)):
+        np.matmul(W[r], Z[r - 1], out=A[r])  # (P_r, B)
+        np.add(A[r], b[r][:, None], out=A[r])
+        if r < len(Z):
+            forward, _ = work.pairs[r]
+            forward(A[r], Z[r])
+    return _one_pass(work.S, work.T, work.D[-1])
+
+# %% ../nbs/09_workspace.ipynb #f9f94b94
+@np.errstate(all="ignore")
+def _backward(work: Workspace, X: NDArray, scale: float) -> NDArray:
+    "The way back: the gradient times B, times scale."
+    W, A, Z, D, T = work.network.W, work.A, [X.T, *work.Z[1:]], work.D, work.T[:-1]
+    np.subtract(D[-1], T, out=D[-1])  # (K, B)
+    np.multiply(D[-1], scale, out=D[-1])
+    for r in range(len(A) - 1, 0, -1):
+        np.matmul(D[r], Z[r - 1].T, out=work.dW[r])  # (P_r, P_{r−1})
+        np.dot(D[r], work.ones, out=work.db[r])  # (P_r,)
+        if r > 1:
+            np.matmul(W[r].T, D[r], out=D[r - 1])  # (P_{r−1}, B)
+            _, backward = work.pairs[r - 1]
+            backward(A[r - 1], Z[r - 1], D[r - 1])
+    return work.gradient
+
+# %% ../nbs/09_workspace.ipynb #41eba3d1
+_work = instance(
+    Workspace,
+    B=lambda work: work.batch_size,
+    N=lambda work: work.network.widths[0],
+    K=lambda work: work.network.widths[-1],
+    dtype=lambda work: work.network.dtype,
+)
+_X, _T = real("B N", like="dtype"), distribution("B K", like="dtype")
+
+
+@accepts(work=_work, X=_X, T=_T)
+def loss_and_gradient(
+    work: Workspace, X: ArrayLike, T: ArrayLike
+) -> tuple[float, NDArray]:
+    """Both passes for a batch.
+
+    Parameters
+    ----------
+    work : Workspace
+        The memory for it, and the network.
+    X : array_like of real numbers, shape (B, N)
+        Inputs.
+    T : array_like of real numbers, shape (B, K)
+        Targets, rows that sum to one.
+
+    Returns
+    -------
+    loss : float
+        The mean loss of the batch.
+    gradient : ndarray, shape (P,)
+        That of the loss by all parameters: `work.gradient`, which the next call changes.
+
+    Raises
+    ------
+    TypeError
+        If `work` is no `Workspace`, or X or T do not hold real numbers.
+    ValueError
+        If a shape does not fit, NaN or infinity occurs, or a row of T has negative
+        numbers or another sum.
+
+    Notes
+    -----
+    eq-workspace-columns and eq-workspace-loss.
 
     Examples
     --------
     >>> network = Network((2, 3, 2), rng=np.random.default_rng(0))
-    >>> X, labels = np.array([[1.0, 2.0], [0.0, -1.0], [3.0, 1.0]]), np.array([0, 1, 0])
-    >>> work = Workspace(network, batch_size=2)
-    >>> losses = [work.step(X, labels, np.array([0, 1]), eta=0.5) for _ in range(100)]
+    >>> X, T = np.array([[1.0, 2.0], [0.0, -1.0]]), np.eye(2)
+    >>> loss, gradient = loss_and_gradient(Workspace(network, 2), X, T)
+    >>> np.allclose(gradient, network.gradient(X, T))
+    True
+    """
+    return _forward(work, X, T), _backward(work, X, 1 / work.batch_size)
+
+
+@accepts(work=_work, X=_X, T=_T, eta=positive)
+def step(work: Workspace, X: ArrayLike, T: ArrayLike, eta: float) -> float:
+    """One step against the gradient of a batch.
+
+    Parameters
+    ----------
+    work : Workspace
+        The memory for it, and the network, whose parameters are changed in place.
+    X, T : array_like of real numbers, shapes (B, N) and (B, K)
+        As for `loss_and_gradient`.
+    eta : float
+        The learning rate η, a positive finite number.
+
+    Returns
+    -------
+    float
+        The mean loss of the batch before the step. If it is NaN or infinite, the
+        parameters are left as they were.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `loss_and_gradient`, and if `eta` is no positive finite number.
+
+    Notes
+    -----
+    eq-workspace-update. The passes allocate nothing that grows with the network or the
+    batch, if the activation functions work in place.
+
+    Examples
+    --------
+    >>> work = Workspace(Network((2, 3, 2), rng=np.random.default_rng(0)), 2)
+    >>> X, T = np.array([[1.0, 2.0], [0.0, -1.0]]), np.eye(2)
+    >>> losses = [step(work, X, T, eta=0.5) for _ in range(100)]
     >>> losses[0] > 0.4, losses[-1] < 0.05
     (True, True)
     """
-
-    def __init__(
-        self,
-        network: Network,
-        batch_size: int,
-        *,
-        noise: Any = None,
-        penalty: Any = None,
-        rng: np.random.Generator | None = None,
-    ) -> None:
-        if not isinstance(network, Network):
-            got = type(network).__name__
-            raise TypeError(f"network: expected a Network, got {got}")
-        B = check_count(batch_size, "batch_size")
-        _check_methods(noise, "noise", "forward", "backward")
-        _check_methods(penalty, "penalty", "value", "add_gradient")
-        if noise is not None or rng is not None:
-            check_generator(rng)
-        self.network, self.batch_size = network, B
-        self.noise, self.penalty, self.rng = noise, penalty, rng
-        self._allocate(network.widths, B, network.dtype)
-        self._tapes, self._ready = {}, None
-        self._seen_X = self._seen_T = None
-        self._order = self  # the array of row numbers that was checked: none so far
-
-    def _allocate(self, widths, B, dtype):
-        "All the memory of all steps."
-        N, *hidden, K = widths
-        self.gradient = np.zeros_like(self.network.parameters)  # (P,)
-        self._dW, self._db = views(self.gradient, widths)
-        self._X, self._labels = np.empty((B, N), dtype), np.empty(B, np.intp)
-        self._A = [np.empty(P * B, dtype) for P in hidden]
-        self._Z = [
-            A if getattr(f, "in_place", False) else np.empty_like(A)
-            for A, f in zip(self._A, self.network.activations)
-        ]
-        self._noisy = self._Z
-        if self.noise is not None:
-            self._noisy = [np.empty_like(A) for A in self._A]
-        self._D = [np.empty(max(widths[1:]) * B, dtype) for _ in range(2)]
-        self._S, self._T = (np.empty((K + 1) * B, dtype) for _ in range(2))
-        self._row, self._ones = np.empty(B, dtype), np.ones(B + K, dtype)
-        self._scale = np.zeros((), dtype)
-        few = K <= _CLASSES
-        self._table = _target_table(K, dtype) if few else None
-        self._columns = np.arange(0 if few else B)
-        self._soft = np.empty((0, K), dtype)  # made when targets first come as rows
-
-    @property
-    def nbytes(self) -> int:
-        "Size of all arrays that the workspace holds."
-        held = [self.gradient, self._X, self._labels, *self._A, *self._Z, *self._noisy]
-        held += [*self._D, self._S, self._T, self._row, self._ones, self._columns]
-        held += [self._soft] + ([] if self._table is None else [self._table])
-        return sum({id(each): each.nbytes for each in held}.values())
-
-    def forward(
-        self, X: ArrayLike, T: ArrayLike, rows: ArrayLike | None = None
-    ) -> float:
-        """The forward pass of a batch.
-
-        Parameters
-        ----------
-        X : array_like of real numbers, shape (M, N)
-            Inputs.
-        T : array_like of int, shape (M,), or of float, shape (M, K)
-            Labels, or rows that sum to one.
-        rows : array_like of int, shape (B,), optional
-            Which rows of X and T make up the batch, all of them unless given.
-
-        Returns
-        -------
-        float
-            The mean loss of the batch, with the penalty if there is one.
-
-        Raises
-        ------
-        TypeError
-            If X or T do not hold real numbers, or labels or rows no integers.
-        ValueError
-            If a shape does not fit, a label or a row number is out of range, targets
-            do not sum to one, or there are more than `batch_size` rows.
-        """
-        return self._forward(self._gather(X, T, rows))
-
-    def backward(self) -> NDArray:
-        """The backward pass for the batch of the last `forward`.
-
-        Returns
-        -------
-        ndarray, shape (P,)
-            `gradient`: that of the loss that `forward` returned, by all parameters.
-
-        Raises
-        ------
-        RuntimeError
-            If there was no forward pass since the last backward pass or step.
-        """
-        tape, self._ready = self._ready, None
-        if tape is None:
-            wanted = "a call of forward before each"
-            raise RuntimeError(f"backward: expected {wanted}, got none")
-        self._scale.fill(1 / tape.B)
-        for call, arguments in tape.backward:
-            call(*arguments)
-        if self.penalty is not None:
-            self.penalty.add_gradient(self.network.W, self._dW)
-        return self.gradient
-
-    def step(self, X: ArrayLike, T: ArrayLike, rows: ArrayLike, eta: float) -> float:
-        """One step against the gradient of a batch.
-
-        Parameters
-        ----------
-        X, T, rows : array_like, shapes (M, N), (M,) or (M, K), (B,)
-            As for `forward`.
-        eta : float
-            The learning rate η, a positive finite number.
-
-        Returns
-        -------
-        float
-            The mean loss of the batch before the step, with the penalty if there is
-            one. If it is NaN or infinite, the parameters are left as they were.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for `forward`, and if `eta` is no positive finite number.
-        """
-        if not isinstance(eta, float) or not 0 < eta < math.inf:
-            eta = check_number(eta, "eta", positive=True)
-        tape = self._gather(X, T, rows)
-        loss = self._forward(tape)
-        if not math.isfinite(loss):
-            self._ready = None
-        elif self.penalty is None:
-            self._ready = None
-            self._scale.fill(-eta / tape.B)
-            for call, arguments in tape.step:
-                call(*arguments)
-        else:
-            change, theta = self.backward(), self.network.parameters
-            np.multiply(change, -eta, change)
-            np.add(theta, change, theta)
-        return loss
-
-    def _forward(self, tape):
-        "The way forward and the loss."
-        for call, arguments in tape.forward:
-            call(*arguments)
-        loss = -float(tape.T.dot(tape.S)) / tape.B
-        if self.penalty is not None:
-            loss += float(self.penalty.value(self.network.W))
-        self._ready = tape
-        return loss
-
-    def _gather(self, X, T, rows):
-        "Fetch a batch. Returns the tape of its size."
-        if X is not self._seen_X or T is not self._seen_T:
-            self._look(X, T)
-        if getattr(rows, "base", None) is not self._order:
-            rows = self._check_rows(rows)
-        tape = self._tapes.get(len(rows)) or self._new_tape(len(rows))
-        self._read_X(rows, 0, tape.arrays.X, "clip")
-        self._read_T(rows, tape.arrays)
-        return tape
-
-    def _new_tape(self, B):
-        "A tape for B samples. Those of a full batch and of one other size are kept."
-        if B > self.batch_size:
-            wanted = f"at most {self.batch_size} samples, the batch_size"
-            raise ValueError(f"rows: expected {wanted}, got {B}")
-        full = {n: tape for n, tape in self._tapes.items() if n == self.batch_size}
-        self._tapes = full | {B: _Tape(self, B)}
-        return self._tapes[B]
-
-    def _look(self, X, T):
-        "See data for the first time: check them, but do not read all of X."
-        (N, *_, K), dtype = self.network.widths, self.network.dtype
-        inputs, targets = np.asarray(X), np.asarray(T)
-        if inputs.dtype.kind not in "buif":
-            raise TypeError(f"X: expected real numbers, got dtype {inputs.dtype}")
-        if inputs.ndim != 2 or inputs.shape[1] != N or not len(inputs):
-            raise ValueError(f"X: expected shape (M, {N}), got {inputs.shape}")
-        M = len(inputs)
-        if targets.ndim == 1:
-            check_integers(targets, "T", (M,), most=K - 1)
-            read_T = self._label_reader(_reader(targets, np.dtype(np.intp)))
-        else:
-            check_targets(check_array(targets, "T", (M, K), real=True), K)
-            self._soft = np.empty((self.batch_size, K), dtype)  # (B, K)
-            read_T = self._target_reader(_reader(targets, dtype))
-        self._read_X, self._read_T, self._M = _reader(inputs, dtype), read_T, M
-        arrays = isinstance(X, np.ndarray) and isinstance(T, np.ndarray)
-        self._seen_X, self._seen_T = (X, T) if arrays else (None, None)  # lists: anew
-        self._order = self
-
-    def _label_reader(self, read):
-        "A function that makes T out of labels."
-        table = self._table
-
-        def from_table(rows, v):
-            read(rows, 0, v.labels, "clip")
-            table.take(v.labels, 1, v.T, "clip")
-
-        def many_classes(rows, v):
-            read(rows, 0, v.labels, "clip")
-            v.T.fill(0)
-            v.T[v.labels, v.columns] = 1
-            v.T[-1].fill(-1)
-
-        return many_classes if table is None else from_table
-
-    def _target_reader(self, read):
-        "A function that makes T out of rows."
-
-        def from_rows(rows, v):
-            targets = self._soft[: len(rows)]
-            read(rows, 0, targets, "clip")
-            np.copyto(v.T[:-1], targets.T)
-            np.add.reduce(v.T[:-1], 0, None, v.T[-1])
-            np.negative(v.T[-1], v.T[-1])
-
-        return from_rows
-
-    def _check_rows(self, rows):
-        "Row numbers, all below M; remembers an array whose slices are all good."
-        rows = np.arange(self._M) if rows is None else rows
-        rows = check_integers(rows, "rows", ("B",), most=self._M - 1)
-        whole = rows.base
-        alike = isinstance(whole, np.ndarray) and whole.dtype == rows.dtype
-        if alike and whole.ndim == 1 and 0 <= whole.min() and whole.max() < self._M:
-            self._order = whole
-        return rows.astype(np.intp, copy=False)
+    loss, theta = _forward(work, X, T), work.network.parameters
+    if math.isfinite(loss):
+        np.add(theta, _backward(work, X, -eta / work.batch_size), out=theta)
+    return loss
 
 # %% ../nbs/09_workspace.ipynb #14ece555
+@accepts(
+    widths=layer_widths, batch_size=count, dtype=precision(usual=False),
+    per_node=count, copies=count(least=0),
+)  # fmt: skip
 def workspace_bytes(
     widths: Iterable[int],
     batch_size: int,
@@ -571,7 +304,7 @@ def workspace_bytes(
         That of the network.
     per_node : int, default 1
         How many numbers a hidden node keeps for each sample: 1 if the activation
-        functions work in place, 2 if they don't, and one more with noise.
+        functions work in place, 2 if they don't.
     copies : int, default 2
         How many copies of the parameters are kept besides, such as the best ones and
         those of the last finite epoch.
@@ -580,9 +313,8 @@ def workspace_bytes(
     -------
     dict of int
         Bytes of the parameters, gradient, activations, deltas, batch and copies; the
-        sum of the values is the peak. A workspace holds all but the parameters and
-        copies. Targets that come as rows, and data of another dtype than the
-        network's, need room for one batch of them more.
+        sum of the values is the peak. Inputs and targets of the batch are among them,
+        B (N + K) numbers; all else but parameters and copies is held by a `Workspace`.
 
     Raises
     ------
@@ -599,20 +331,15 @@ def workspace_bytes(
     --------
     >>> table = workspace_bytes((784, 30, 10), 10, "float32")
     >>> table["parameters"], table["batch"], sum(table.values())
-    (95440, 32440, 418240)
+    (95440, 32240, 418040)
     """
-    widths = list(widths) if isinstance(widths, Iterable) else widths
-    B = check_count(batch_size, "batch_size")
-    per_node = check_count(per_node, "per_node")
-    copies = check_count(copies, "copies", 0)
-    theta = parameter_bytes(widths, dtype)
-    (N, *hidden, K), size, index = widths, np.dtype(dtype).itemsize, np.intp(0).itemsize
-    lookup = size * (K + 1) * K if K <= _CLASSES else index * B
+    theta, size = parameter_bytes(widths, dtype), np.dtype(dtype).itemsize
+    (N, *hidden, K), B = widths, batch_size
     return {
         "parameters": theta,
         "gradient": theta,
         "activations": size * B * (per_node * sum(hidden) + K + 1),
         "deltas": size * 2 * B * max(widths[1:]),
-        "batch": size * (B * (N + K + 3) + K) + index * B + lookup,
+        "batch": size * B * (N + 2 * K + 2),
         "copies": copies * theta,
     }

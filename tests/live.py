@@ -21,8 +21,8 @@ from book.notebooks import Notebook, read
 OF_THE_MACHINE = {
     "workspace-allocated": "kilobytes of Python's own objects, which are of another size with 32 bits",
     "workspace-allocated-more": "the same",
-    "workspace-middle-batch": "megabytes with the batch's indices, of 4 bytes there and 8 here",
-    "workspace-large-batch": "the same",
+    "tape-allocated": "the same",
+    "tape-allocated-more": "the same",
     "t-fashion-said": "whether the pictures were there when the page was made",
 }
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")

@@ -16,7 +16,7 @@ from dlnbook.data import digits
 from dlnbook.network import Network, views
 from dlnbook.regularization import L1, L2, Dropout, bias_variance, shifted
 from dlnbook.fitting import fit
-from dlnbook.workspace import Workspace
+from dlnbook.tape import Tape
 
 torch.set_num_threads(1)
 
@@ -85,7 +85,7 @@ def test_twenty_steps_with_weight_decay_are_those_of_torch():
         weights, biases = torch_parts(model)
         groups = [{"params": weights, "weight_decay": 0.3}, {"params": biases, "weight_decay": 0.3 if everything else 0.0}]
         optimizer = torch.optim.SGD(groups, lr=0.1)
-        work, rng = Workspace(network, 16, penalty=L2(0.3)), np.random.default_rng(3)
+        work, rng = Tape(network, 16, penalty=L2(0.3)), np.random.default_rng(3)
         for _ in range(20):
             rows = rng.permutation(40)[:16]
             optimizer.zero_grad()
@@ -103,7 +103,7 @@ def test_twenty_steps_with_a_term_in_the_loss_are_those_of_torch(name):
     weights, biases = torch_parts(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     l2, l1 = (0.0 if name == "L1" else 0.3), (0.0 if name == "L2" else 0.05)
-    work, rng = Workspace(network, 16, penalty=PENALTIES[name]), np.random.default_rng(3)
+    work, rng = Tape(network, 16, penalty=PENALTIES[name]), np.random.default_rng(3)
     for _ in range(20):
         rows = rng.permutation(40)[:16]
         optimizer.zero_grad()
@@ -129,7 +129,7 @@ def test_the_table_of_conventions_holds_for_scikit_learn():
     for r in (1, 2):
         network.W[r], network.b[r] = peer.coefs_[r - 1].T, peer.intercepts_[r - 1]
     peer.partial_fit(X[16:32], Y[16:32])
-    Workspace(network, 16, penalty=L2(0.8 / 16)).step(X, Y, np.arange(16, 32), 0.1)
+    Tape(network, 16, penalty=L2(0.8 / 16)).step(X, Y, np.arange(16, 32), 0.1)
     for r in (1, 2):
         np.testing.assert_allclose(network.W[r], peer.coefs_[r - 1].T, atol=1e-12)
         np.testing.assert_allclose(network.b[r], peer.intercepts_[r - 1], atol=1e-12)
@@ -179,7 +179,7 @@ def test_dropout_is_torch_s_given_the_same_coins():
             super().forward(Z, r, rng)
             factors[r] = Z / before
 
-    work = Workspace(network, 16, noise=Watched(0.4), rng=np.random.default_rng(4))
+    work = Tape(network, 16, noise=Watched(0.4), rng=np.random.default_rng(4))
     loss = work.forward(X, Y, np.arange(16))
     gradient = work.backward().copy()
     Z, W, b = torch.from_numpy(X[:16]), *([torch.tensor(each, requires_grad=True) for each in part[1:]] for part in (network.W, network.b))
@@ -259,7 +259,7 @@ def test_steps_allocate_next_to_nothing():
     network = Network((64, 400, 300, 10), rng=np.random.default_rng(0))
     x, y = digits()
     for how in ({"penalty": L2(0.1)}, {"penalty": L1(0.1) + L2(0.1)}, {"noise": Dropout(0.5), "rng": np.random.default_rng(0)}):
-        work, rows = Workspace(network, 128, **how), np.arange(128)
+        work, rows = Tape(network, 128, **how), np.arange(128)
         work.step(x, y, rows, 0.01)
         tracemalloc.start()
         for _ in range(5):
@@ -352,6 +352,16 @@ def test_dtypes(given, returned):
     assert bias.dtype == variance.dtype == returned and float(variance[0]) == 1.0 and float(bias[0]) == 0.0
 
 
+def test_a_seed_will_do():
+    x, _ = digits()
+    assert np.array_equal(shifted(x, rng=3), shifted(x, rng=np.random.default_rng(3)))
+    assert not np.array_equal(shifted(x), shifted(x)), "left out, it is chance"
+    Z = np.ones((2, 50, 40))
+    Dropout(0.5).forward(Z[0], 1, 3)
+    Dropout(0.5).forward(Z[1], 1, np.random.default_rng(3))
+    assert np.array_equal(*Z)
+
+
 # bias and variance
 
 
@@ -376,10 +386,10 @@ W_GOOD, G_GOOD = [None, np.ones((2, 3)), np.ones((1, 2))], [None, np.zeros((2, 3
 MATRICES = [
     ("list of matrices", TypeError, np.ones((2, 3))), ("list of matrices", TypeError, 3), ("list of matrices", TypeError, "W"),
     ("float32 or float64", TypeError, [None, np.ones((2, 3), int), np.ones((1, 2))]), ("float32 or float64", TypeError, [None, [[1.0]], np.ones((1, 2))]),
-    ("float32 or float64", TypeError, [None, np.ones((2, 3), complex), np.ones((1, 2))]), ("matrix", ValueError, [None, np.ones(3), np.ones((1, 2))]),
+    ("float32 or float64", TypeError, [None, np.ones((2, 3), complex), np.ones((1, 2))]), ("got MaskedArray", TypeError, [None, np.ma.ones((2, 3)), np.ones((1, 2))]), ("matrix", ValueError, [None, np.ones(3), np.ones((1, 2))]),
     ("matrix", ValueError, [None, np.ones((2, 0)), np.ones((1, 2))]),
 ]  # fmt: skip
-RNG_BAD = [("numpy.random.Generator", TypeError, 0), ("numpy.random.Generator", TypeError, None), ("numpy.random.Generator", TypeError, np.random.RandomState(0))]
+RNG_BAD = [("a numpy.random.Generator, a seed or None", TypeError, each) for each in ("0", 0.5, True, np.random.RandomState(0))] + [("seed of at least 0", ValueError, -1)]
 NUMBER = [("finite", ValueError, math.nan), ("finite", ValueError, math.inf), ("number", TypeError, "1"), ("number", TypeError, 1j), ("number", TypeError, True), ("number", TypeError, None), ("at least 0", ValueError, -0.5)]
 COUNT = [("at least 1", ValueError, 0), ("at least 1", ValueError, -1), ("integer", TypeError, 1.0), ("integer", TypeError, True), ("integer", TypeError, "1")]
 
@@ -408,7 +418,7 @@ BAD = [
     *((f, "W", *row) for f in GOOD if "W" in GOOD[f] for row in MATRICES),
     *((f, "G", *row) for f in GOOD if "G" in GOOD[f] for row in [*MATRICES, ("shapes", ValueError, W_GOOD[:2]), ("shapes", ValueError, [None, np.zeros((3, 2)), np.zeros((1, 2))])]),
     (dropped, "Z", "float32 or float64", TypeError, np.ones((2, 3), int)), (dropped, "Z", "float32 or float64", TypeError, [[1.0]]),
-    (dropped, "Z", "(B, P)", ValueError, np.ones(3)),
+    (dropped, "Z", "(B, P)", ValueError, np.ones(3)), (dropped, "Z", "got MaskedArray", TypeError, np.ma.ones((2, 3))),
     *((f, "rng", *row) for f in (dropped, shifted) for row in RNG_BAD),
     (passed_back, "D", "(2, 3)", ValueError, np.ones((3, 2))), (passed_back, "D", "(2, 3)", ValueError, np.ones(3)),
     *((shifted, "most", *row) for row in [*COUNT, ("at most 7", ValueError, 8)]),
@@ -416,6 +426,7 @@ BAD = [
     *((shifted, "shape", "pair", TypeError, value) for value in (64, (8,), (4, 4, 4), None)),
     (shifted, "X", "(M, 64)", ValueError, np.ones((2, 63))), (shifted, "X", "(M, 64)", ValueError, np.ones(64)), (shifted, "X", "some numbers", ValueError, np.ones((0, 64))),
     (shifted, "X", "finite", ValueError, np.full((2, 64), np.nan)), (shifted, "X", "real", TypeError, np.ones((2, 64), complex)), (shifted, "X", "real numbers", TypeError, np.full((2, 64), "a")),
+    (shifted, "X", "without a mask", TypeError, np.ma.masked_equal(np.ones((2, 64)), 0)), (bias_variance, "Y", "without a mask", TypeError, np.ma.ones((2, 3, 2))),
     (bias_variance, "Y", "2 networks", ValueError, np.ones((1, 3, 2))), (bias_variance, "Y", "(S, M, K)", ValueError, np.ones((3, 2))), (bias_variance, "Y", "finite", ValueError, np.full((2, 3, 2), np.inf)),
     (bias_variance, "Y", "real", TypeError, np.ones((2, 3, 2), complex)), (bias_variance, "Y", "some numbers", ValueError, np.ones((2, 0, 2))),
     (bias_variance, "T", "0 to 1", ValueError, [0, 1, 2]), (bias_variance, "T", "shape (3,)", ValueError, [0, 1]), (bias_variance, "T", "integers", TypeError, [0.0, 1.0, 0.0]),

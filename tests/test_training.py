@@ -12,17 +12,21 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import xml.etree.ElementTree
+from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from scipy import sparse
 
 import benchmarks.fashion as fashion
 from dlnbook import data, descent, fitting
 from dlnbook.files import load_arrays
-from dlnbook.network import Network, as_targets
 from dlnbook.fitting import Epoch, History, Patience, Threshold, TrainingDiverged, fit
+from dlnbook.network import Network, as_targets
 from dlnbook.training import confusion_matrix
 from dlnbook.workspace import workspace_bytes
 
@@ -148,6 +152,13 @@ def test_without_validation_the_last_network_stays():
     np.testing.assert_array_equal(network.parameters, ends[-1])
     assert history.validation_loss == [] and history.best_parameters is None
     assert history.judged == history.loss
+
+
+def test_numbers_and_seeds_as_everywhere_in_scientific_python():
+    plain = fit(start(), X, y, **options(rng=np.random.default_rng(5)))
+    assert fit(start(), X, y, **options(rng=5, eta=np.array(0.2), epochs=np.int64(4), batch_size=np.array(8))) == plain
+    assert fit(start(), X, y, **options(rng=np.random.SeedSequence(5), eta=np.float32(0.2))) == fit(start(), X, y, **options(rng=5, eta=float(np.float32(0.2))))
+    assert fit(start(), X, y, **options(rng=None)) != fit(start(), X, y, **options(rng=None))
 
 
 def test_inputs_are_not_changed_and_equal_calls_give_equal_results():
@@ -597,8 +608,8 @@ INTERRUPTED = """
 import signal
 import sys
 import numpy as np
-from dlnbook.network import Network
 from dlnbook.fitting import fit
+from dlnbook.network import Network
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
 rng = np.random.default_rng(0)
@@ -646,6 +657,25 @@ def test_progress(monkeypatch, capsys, tqdm):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("tqdm", ["with tqdm", "without"])
+def test_progress_on_a_terminal_that_knows_ascii_only(tqdm):
+    code = f"""
+import sys
+if {tqdm == "without"}: sys.modules["tqdm.auto"] = None
+import numpy as np
+from dlnbook.fitting import fit
+from dlnbook.network import Network
+rng = np.random.default_rng(0)
+history = fit(Network((2, 3, 2), rng=rng), rng.random((20, 2)), [0, 1] * 10, epochs=3, batch_size=2, eta=lambda t: 0.1, rng=rng)
+print(history)
+"""
+    environment = os.environ | {"DLNBOOK_EXPLORE": "callback", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"epoch 3/3" in done.stderr and b"3 epochs" in done.stdout
+    (done.stderr + done.stdout).decode("ascii")
+
+
 def test_a_history_plots_itself():
     history = fit(start(), X, y, **options(validation=VALIDATION))
     picture = history.plot()
@@ -653,6 +683,75 @@ def test_a_history_plots_itself():
     assert fit(start(), X, y, **options(epochs=1)).plot().alt
     with pytest.raises(ValueError, match="^history: expected at least one epoch, got none"):
         History().plot()
+
+
+def test_a_plot_can_be_saved_and_shown(tmp_path, monkeypatch, capsys):
+    picture = fit(start(), X, y, **options(validation=VALIDATION)).plot()
+    for name in ("history.svg", "history.png", "HISTORY.PDF"):
+        picture.save(tmp_path / name)
+    svg = xml.etree.ElementTree.parse(tmp_path / "history.svg").getroot()
+    assert svg.get("aria-label") == picture.alt and "var(" not in (tmp_path / "history.svg").read_text()
+    assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG") and (tmp_path / "HISTORY.PDF").read_bytes().startswith(b"%PDF")
+    for wrong in ("history", "history.doc"):
+        with pytest.raises(ValueError, match=r"^path: expected it to end in \.svg, .*\.png.*, got .*history"):
+            picture.save(tmp_path / wrong)
+    assert sorted(os.listdir(tmp_path)) == ["HISTORY.PDF", "history.png", "history.svg"]
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    picture.show()
+    file = capsys.readouterr().out.strip()
+    assert opened == [Path(file).as_uri()] and Path(file).read_bytes() == (tmp_path / "history.svg").read_bytes()
+    Path(file).unlink()
+    for again in (copy.deepcopy(picture), pickle.loads(pickle.dumps(picture))):
+        again.save(tmp_path / "again.png")
+        assert again == picture and (tmp_path / "again.png").read_bytes() == (tmp_path / "history.png").read_bytes()
+
+
+def test_a_plot_without_matplotlib_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ModuleNotFoundError, match=r"expected Matplotlib.*, got none; pip install 'dlnbook\[figures\]'") as caught:
+        record([0.5]).plot()
+    assert caught.value.name == "matplotlib"
+
+
+@pytest.mark.parametrize("way", ["pickle", "deepcopy", "joblib", "version 0.1"])
+def test_histories_travel(tmp_path, way):
+    history = fit(start(), X, y, **options(epochs=3, validation=VALIDATION))
+    if way == "version 0.1":  # a pickle of this very training
+        there = pickle.loads((ROOT / "tests" / "data" / "history_0_1.pickle").read_bytes())
+        assert there.best_epoch == history.best_epoch and there.reason == history.reason and there.eta == history.eta
+        np.testing.assert_allclose(there.validation_loss, history.validation_loss, rtol=1e-12)
+        np.testing.assert_allclose(there.best_parameters, history.best_parameters, rtol=1e-12)
+        assert type(there) is History and there.plot().alt == history.plot().alt
+        return
+    if way == "joblib":
+        joblib.dump(history, tmp_path / "history")
+    ways = {"pickle": lambda: pickle.loads(pickle.dumps(history)), "deepcopy": lambda: copy.deepcopy(history), "joblib": lambda: joblib.load(tmp_path / "history")}
+    there = ways[way]()
+    assert there == history and there.seconds == history.seconds
+    np.testing.assert_array_equal(there.best_parameters, history.best_parameters)
+    assert there.best_parameters is not history.best_parameters
+
+
+def test_trainings_travel_to_workers():
+    "What is handed in, what comes back, and what goes wrong."
+    networks = [start(), start(), start(activation="identity")]
+    how = [options(eta=0.2, stop=[Patience(2)], validation=VALIDATION), options(optimizer=Momentum(0.5), stop=Threshold(0.7)), options(eta=1e200)]
+    here = [outcome(network.copy(), each) for network, each in zip(networks, copy.deepcopy(how))]
+    there = joblib.Parallel(n_jobs=2)(joblib.delayed(outcome)(network, each) for network, each in zip(networks, how))
+    for (ours, parameters), (theirs, others) in zip(here, there):
+        assert ours == theirs or str(ours) == str(theirs) and ours.history == theirs.history and isinstance(theirs, TrainingDiverged)
+        np.testing.assert_array_equal(parameters, others)
+
+
+def outcome(network, how):
+    "What comes of a training: its history or its error, and the network's parameters."
+    try:
+        return fit(network, X, y, **how), network.parameters
+    except TrainingDiverged as error:
+        return error, network.parameters
 
 
 def test_histories_compare_all_but_time():
@@ -923,7 +1022,7 @@ def test_a_training_killed_twenty_times_ends_bit_for_bit_alike(tmp_path):
             status = int(nursery.stdout.readline())
             assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
             kills += os.WIFSIGNALED(status)
-            before, reached = reached, len(load_arrays(file, "dlnbook checkpoint", 1)[1]["epochs"]) if file.exists() else 0
+            before, reached = reached, len(load_arrays(file, "dlnbook checkpoint", 2)[1]["epochs"]) if file.exists() else 0
             moments.add(reached)
             if reached == before:  # killed too soon for this machine
                 patience *= 1.3
@@ -988,6 +1087,10 @@ BAD = [
     row("X", np.where(X > 2, np.inf, X), ValueError, "finite", "infinity", "X-infinite"),
     row("X", X.astype(str), TypeError, "real", "<U", "X-strings"),
     row("X", X.astype(object), TypeError, "real", "object", "X-objects"),
+    row("X", np.ma.masked_greater(X, 2), TypeError, "without a mask", "a masked one", "X-masked"),
+    row("X", sparse.csr_array(X), TypeError, "dense", "a sparse one", "X-sparse"),
+    row("y", np.ma.masked_equal(y, 0), TypeError, "without a mask", "a masked one", "y-masked"),
+    row("validation", (np.ma.masked_greater(X, 2), y), TypeError, "without a mask", "a masked one", "validation-masked"),
     row("X", [[1.0], [1.0, 2.0]], ValueError, "equal length", "unequal", "X-ragged"),
     row("y", y[:-1], ValueError, "shape (50,)", "(49,)", "y-short"),
     row("y", np.eye(3)[y][:-1], ValueError, "shape (50, 3)", "(49, 3)", "rows-short"),
@@ -1101,7 +1204,7 @@ def test_a_batch_costs_hardly_more_in_fit_than_by_itself(monkeypatch):
         def step(self, X, T, rows, eta):
             return 0.5
 
-    monkeypatch.setattr(fitting, "Workspace", Free)
+    monkeypatch.setattr(fitting, "Tape", Free)
     M = 20_000
     history = fit(start((1, 3)), np.zeros((M, 1)), np.zeros(M, np.int64), **options(epochs=5, batch_size=10))
     assert min(history.seconds) / (M // 10) < 3e-6

@@ -88,8 +88,8 @@ export class Cell {
   put() {
     for (const child of this.input.children) child.hidden = true;
     this.input.append(this.frame);
-    const fold = this.input.closest("details");
-    if (fold?.classList.contains("dln-fold")) fold.open = true;
+    this.fold = this.input.closest("details.dln-fold:not([open])");
+    if (this.fold) this.fold.open = true;
   }
 
   take(text) {
@@ -110,6 +110,7 @@ export class Cell {
   leave() {
     for (const child of this.input.children) child.hidden = false;
     this.frame?.remove();
+    if (this.fold) this.fold.open = false;
   }
 
   state(name, seconds) {
