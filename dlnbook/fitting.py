@@ -25,7 +25,7 @@ from dlnbook.arguments import (
 from .descent import Diverged
 from .files import load_arrays, save_arrays
 from .loss import cross_entropy
-from .network import Network, as_targets
+from .network import Network, _logits
 from .training import best_epoch, evaluate, one_epoch, out_of_patience
 from .tape import Tape
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     _StopRule = Callable[["History"], str | None]
 
-_best_epoch, _evaluate, _one_epoch, _out_of_patience = map(
-    bare, (best_epoch, evaluate, one_epoch, out_of_patience)
+_best_epoch, _evaluate, _one_epoch, _out_of_patience, _cross_entropy = map(
+    bare, (best_epoch, evaluate, one_epoch, out_of_patience, cross_entropy)
 )
 
 # %% auto #0
@@ -643,8 +643,9 @@ class _Measures:
 
     def _scores(self, X):
         "The logits of finite rows: if anything else is not finite, training diverged."
+        X = X.astype(self.network.dtype, copy=False)  # it went through the door of `fit`
         try:
-            return self.network.scores(X)  # (m, K)
+            return _logits(self.network, X)  # (m, K)
         except ValueError as error:
             raise _NotFinite() from error
 
@@ -656,9 +657,11 @@ class _Measures:
     def _loss_and_share(self, rows):
         "Loss and accuracy on validation samples."
         X, T = self.validation
-        A = self._scores(X[rows])  # (m, K)
-        t = as_targets(T[rows], A.shape[1], A.dtype)  # (m, K)
-        loss = cross_entropy(A, t).mean(dtype=np.float64)
+        A, t = self._scores(X[rows]), T[rows]  # (m, K)
+        if t.ndim == 1:
+            labels, t = t, np.zeros_like(A)
+            t[np.arange(len(t)), labels] = 1
+        loss = _cross_entropy(A, t).mean(dtype=np.float64)
         return np.array([loss, (A.argmax(axis=1) == t.argmax(axis=1)).mean()])  # (2,)
 
 # %% ../nbs/lib_10_fitting.ipynb #7c736be7
