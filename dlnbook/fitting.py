@@ -560,7 +560,7 @@ class _Checkpoint:
 
     def leave(self, run):
         "Note where network and generator are left, to know them when they come back."
-        if self.file is None or not run.history.epochs:
+        if self.file is None or not os.path.exists(self.file):
             return
         for name, digest in _whereabouts(run.network, run.rng).items():
             if digest not in self.places[name]:
@@ -920,7 +920,7 @@ def fit(
     -----
     The algorithm of `dlnbook.training.train`, with steps as in eq-training-step and the
     last batch's mean over its own samples.
-    Beside the data, memory holds what the workspace needs, a copy of the parameters for
+    Beside the data, memory holds what the tape needs, a copy of the parameters for
     the last finite epoch, and one for the best if there are validation data.
 
     Examples
