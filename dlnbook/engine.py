@@ -110,7 +110,9 @@ for _operator in ("__neg__", "__pos__", "__abs__"):
     setattr(_Slope, _operator, _marked(getattr(float, _operator)))
 
 # %% ../nbs/lib_06_engine.ipynb #d0188a09
+#: Chapter 6's local derivatives, and those of many more operations.
 RULES = dict(flow.RULES)
+#: Chapter 6's routes, and those of many more functions.
 ROUTES = dict(flow.ROUTES)
 _count = itertools.count(1).__next__
 
