@@ -4,6 +4,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
+# a terminal that has ASCII alone gets \xb5 for a µ, and no error
+export PYTHONIOENCODING := $(firstword $(subst :, ,$(PYTHONIOENCODING))):backslashreplace
 BIN := .venv/bin
 # a machine without npm gets it from PyPI, into the virtual environment
 export PATH := $(PATH):$(CURDIR)/$(BIN)
