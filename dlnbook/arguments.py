@@ -18,9 +18,10 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
-__all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'integers', 'distribution', 'targets', 'arrays',
-           'layers', 'each', 'several', 'widths', 'generator', 'function', 'path', 'text', 'precision', 'flag',
-           'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
+__all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'extended', 'integers', 'distribution', 'targets',
+           'arrays', 'layers', 'each', 'per_layer', 'several', 'widths', 'generator', 'function', 'path', 'text',
+           'precision', 'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'behind',
+           'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -136,6 +137,42 @@ def bare(function: _F) -> _F:
         raise TypeError(f"function: expected one that declares what it accepts, got {function!r}")
     return function.__wrapped__  # type: ignore[no-any-return, attr-defined]
 
+
+_DOOR = accepts()(lambda: None).__code__  # all doors have it
+
+
+def behind(method: _F) -> _F:
+    """A method behind its door, or the method itself where it has none.
+
+    Parameters
+    ----------
+    method : callable
+        A method of somebody's object, asked for as ``object.method``.
+
+    Returns
+    -------
+    callable
+        The same method, which checks nothing if it is one that `accepts` has guarded.
+        Other decorators stay.
+
+    Raises
+    ------
+    Nothing
+        What is no method is given back.
+
+    Examples
+    --------
+    >>> class Ball:
+    ...     @accepts(height=positive)
+    ...     def drop(self, height):
+    ...         return height
+    >>> behind(Ball().drop)(-4)
+    -4
+    """
+    if getattr(method, "__code__", None) is not _DOOR or not hasattr(method, "__self__"):
+        return method
+    return method.__wrapped__.__get__(method.__self__)  # type: ignore[no-any-return, attr-defined]
+
 # %% ../nbs/tools_arguments.ipynb #ca816017
 class _Kind:
     "Called with options, a kind gives a variant of itself: `count(least=2)`."
@@ -203,8 +240,11 @@ class _Number(_Kind):
         return f"a {'positive ' if self.positive else ''}finite number {said}".rstrip()
 
 
+#: A whole number of at least one; `count(least=0)` for others.
 count = _Count()
+#: A finite real number; `number(least=, above=, below=, most=)` gives it bounds.
 number = _Number()
+#: A finite real number above zero.
 positive = _Number(positive=True)
 
 # %% ../nbs/tools_arguments.ipynb #3e87d3b1
@@ -404,7 +444,25 @@ class _InPlace(_Array):
         return value
 
 
-unread, in_place = _Unread, _InPlace
+class _Extended(_Array):
+    "An array of real numbers, infinity among them."
+
+    def __init__(self, *shapes: str) -> None:
+        super().__init__(*shapes, real=True)
+
+    def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
+        "Refuse what is no such array, and NaN."
+        array = _dense(value, name)
+        if array.dtype.kind not in self._kinds:
+            self._refuse_dtype(array, name)
+        self._measure(array, name, bound)
+        array = array if array.dtype.kind == "f" else array.astype(np.float64)
+        if np.isnan(array).any():
+            raise ValueError(f"{name}: expected numbers or infinity, got NaN")
+        return array
+
+
+unread, in_place, extended = _Unread, _InPlace, _Extended
 
 # %% ../nbs/tools_arguments.ipynb #7614e246
 class _Integers(_Array):
@@ -578,6 +636,25 @@ class _Each(_Kind):
 
 
 @dataclass(frozen=True)
+class _PerLayer(_Kind):
+    """A value for all hidden layers or a list with one for each; a list, of which entry r is that of layer r.
+
+    How many there are, parameters before have said: `layers`, or whoever binds that word. A named tuple is one value.
+    """
+
+    kind: Any
+
+    def check(self, value: Any, name: str, bound: dict) -> list:
+        "Refuse what the kind refuses, and a list of another length."
+        R = bound["layers"] - 2
+        if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or hasattr(value, "_fields"):
+            return [None, *[self.kind.check(value, name, bound)] * R]
+        if len(value) != R:
+            raise ValueError(f"{name}: expected {R}, one for each hidden layer, got {len(value)}")
+        return [None, *(self.kind.check(one, name, bound) for one in value)]
+
+
+@dataclass(frozen=True)
 class _Several(_Kind):
     "A value of one kind, or a list of at least `least` of them; it becomes a list."
 
@@ -591,10 +668,14 @@ class _Several(_Kind):
         return [self.kind.check(value, name, bound)]
 
 
+#: A list of arrays of finite numbers.
 arrays = _Arrays()
+#: A list with None at position 0 and an array for each layer; `layers("P_{r}")` for other shapes.
 layers = _Layers()
 each = _Each
+per_layer = _PerLayer
 several = _Several
+#: The widths of a network's layers, inputs first.
 widths = each(count, 2, "a list of integers such as [2, 3, 2]", "at least the inputs and the outputs")
 
 # %% ../nbs/tools_arguments.ipynb #75ede6d5
@@ -786,5 +867,16 @@ class _Optional(_Kind):
         return None if value is None else self.kind.check(value, name, bound)
 
 
-generator, function, path, text, precision, flag = _Generator(), _Function(), _Path(), _Text(), _Precision(), _Flag()
+#: A random generator, a seed, or None for fresh entropy.
+generator = _Generator()
+#: Something to call.
+function = _Function()
+#: A file's path.
+path = _Path()
+#: A text that is not empty.
+text = _Text()
+#: float32 or float64.
+precision = _Precision()
+#: True or False.
+flag = _Flag()
 one_of, having, instance, either, optional = _OneOf, _Having, _Instance, _Either, _Optional

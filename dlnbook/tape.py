@@ -250,6 +250,8 @@ class Tape:
     rows of a batch are checked at once with all others that are slices of the same
     array, such as one epoch's permutation. So do not write wrong numbers into an array
     in between. NumPy's warnings are off within; a tape serves one thread at a time.
+    What interrupts the way back of a step, such as an error in the noise or Ctrl-C, may
+    leave some layers of a large network changed and others not.
 
     Examples
     --------
