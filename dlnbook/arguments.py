@@ -240,8 +240,11 @@ class _Number(_Kind):
         return f"a {'positive ' if self.positive else ''}finite number {said}".rstrip()
 
 
+#: A whole number of at least one; `count(least=0)` for others.
 count = _Count()
+#: A finite real number; `number(least=, above=, below=, most=)` gives it bounds.
 number = _Number()
+#: A finite real number above zero.
 positive = _Number(positive=True)
 
 # %% ../nbs/tools_arguments.ipynb #3e87d3b1
@@ -665,11 +668,14 @@ class _Several(_Kind):
         return [self.kind.check(value, name, bound)]
 
 
+#: A list of arrays of finite numbers.
 arrays = _Arrays()
+#: A list with None at position 0 and an array for each layer; `layers("P_{r}")` for other shapes.
 layers = _Layers()
 each = _Each
 per_layer = _PerLayer
 several = _Several
+#: The widths of a network's layers, inputs first.
 widths = each(count, 2, "a list of integers such as [2, 3, 2]", "at least the inputs and the outputs")
 
 # %% ../nbs/tools_arguments.ipynb #75ede6d5
@@ -861,5 +867,16 @@ class _Optional(_Kind):
         return None if value is None else self.kind.check(value, name, bound)
 
 
-generator, function, path, text, precision, flag = _Generator(), _Function(), _Path(), _Text(), _Precision(), _Flag()
+#: A random generator, a seed, or None for fresh entropy.
+generator = _Generator()
+#: Something to call.
+function = _Function()
+#: A file's path.
+path = _Path()
+#: A text that is not empty.
+text = _Text()
+#: float32 or float64.
+precision = _Precision()
+#: True or False.
+flag = _Flag()
 one_of, having, instance, either, optional = _OneOf, _Having, _Instance, _Either, _Optional

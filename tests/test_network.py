@@ -559,7 +559,7 @@ def test_other_files_are_refused(tmp_path):
 
 
 def test_files_of_version_0_1_load():
-    """tests/data/network_0_1.npz was made by version 0.1.0 (commit 9d74215) with these lines:
+    """tests/data/network_0_1.npz was made by version 0.1.0 with these lines:
 
     network = Network((2, 3, 4, 2), ("relu", "tanh"), rng=np.random.default_rng(0))
     network.parameters = (np.arange(35) - 17) / 8
