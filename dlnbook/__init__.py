@@ -10,7 +10,7 @@ from typing import Any as _Any
 
 # %% ../nbs/tools_front.ipynb #97d7d5b9
 _ROOMS = {
-    "data": ("digits", "split", "standardize"),
+    "data": ("digits", "split", "standardize", "Scaling"),
     "scale": ("parameter_count",),
     "loss": ("softmax", "cross_entropy", "one_hot", "accuracy"),
     "descent": ("descend",),
@@ -35,3 +35,6 @@ def __getattr__(name: str) -> _Any:
 def __dir__() -> list[str]:
     "All names, loaded or not, so that completion finds them."
     return sorted({*globals(), *_MODULE_OF})
+
+
+__all__ = sorted(_MODULE_OF)

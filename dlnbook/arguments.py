@@ -465,6 +465,29 @@ class _Extended(_Array):
 unread, in_place, extended = _Unread, _InPlace, _Extended
 
 # %% ../nbs/tools_arguments.ipynb #7614e246
+_NUMBERED = "classes, labels = numpy.unique(…, return_inverse=True)"
+
+
+def _advice(array: np.ndarray, shapes: tuple[str, ...], below: Any = None) -> str:
+    "What to do with labels that are none yet."
+    if 1 in [len(shape.split()) for shape in shapes] and array.ndim == 2 and array.size:
+        return "; a column of labels: take .ravel()" if array.shape[1] == 1 else "; one row a sample: take .argmax(axis=1)"
+    if array.dtype.kind in "US" or array.dtype.kind == "O" and any(isinstance(one, (str, bytes)) for one in array.flat):
+        return f"; number them with {_NUMBERED}"
+    if array.dtype.kind == "O":
+        return "; name a dtype, as in numpy.asarray(…, dtype=int)"
+    if array.dtype.kind == "b":
+        return "; take .astype(int), False becomes 0"
+    if array.dtype.kind == "f" and array.size and (array == np.floor(array)).all():
+        return "; they are whole, take .astype(int)"
+    if array.dtype.kind in "iu" and below is not None and array.size:
+        classes = np.unique(array)
+        if classes[0] == 1 and classes[-1] == below:
+            return "; they count from 1: subtract 1"
+        return f"; if they are labels, number them with {_NUMBERED}" if len(classes) <= below else f"; {len(classes)} classes need as many outputs"
+    return ""
+
+
 class _Integers(_Array):
     "An array of integers from `least` up to, but without, `below`; each may be a number, a letter or a parameter."
 
@@ -475,19 +498,20 @@ class _Integers(_Array):
     def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
         "Refuse what are no such integers; their dtype stays."
         array = _dense(value, name)
-        if array.dtype.kind in "US":
-            hint = "number them with classes, labels = numpy.unique(…, return_inverse=True)"
-            raise TypeError(f"{name}: expected integers, got strings; {hint}")
-        if array.dtype.kind not in "iu":
+        strings = array.dtype.kind in "US"
+        try:
             self._measure(array, name, bound)
-            hint = "; name a dtype, as in numpy.asarray(…, dtype=int)" if array.dtype.kind == "O" else ""
-            raise TypeError(f"{name}: expected integers, got dtype {array.dtype}{hint}")
-        self._measure(array, name, bound)
+        except ValueError as error:
+            if not strings:
+                raise ValueError(f"{error}{_advice(array, self.shapes)}") from None
+        if array.dtype.kind not in "iu":
+            got = "strings" if strings else f"dtype {array.dtype}"
+            raise TypeError(f"{name}: expected integers, got {got}{_advice(array, ())}")
         least, below = vars(self)["least"], bound.get(vars(self)["below"], vars(self)["below"])
         for end in (array.min(), array.max()):
             if end < least or (below is not None and end >= below):
                 upward = "upward" if below is None else f"to {below - 1}"
-                raise ValueError(f"{name}: expected integers from {least} {upward}, got {end}")
+                raise ValueError(f"{name}: expected integers from {least} {upward}, got {end}{_advice(array, (), below)}")
         return array
 
 
@@ -527,7 +551,7 @@ class _Targets(_Array):
         labels, rows = vars(self)["labels"], vars(self)["rows"]
         if array.ndim == len(labels.shapes[0].split()):
             if array.dtype.kind in "fc":
-                raise TypeError(f"{name}: expected integers as labels, got dtype {array.dtype}")
+                raise TypeError(f"{name}: expected integers as labels, got dtype {array.dtype}{_advice(array, ())}")
             letter = vars(labels)["below"]
             K = bound.get(letter, letter)
             if K == 1 and array.dtype.kind in "iu" and array.size and array.max() > 0:
@@ -536,6 +560,11 @@ class _Targets(_Array):
             return self._rows(found, K, bound) if vars(self)["hot"] else found
         if array.ndim != len(rows.shapes[0].split()):
             self._measure(array, name, bound)
+        if array.ndim == 2 and array.shape[1] == 1 != bound.get(rows.shapes[0].split()[-1], 1):
+            try:
+                rows._measure(array, name, bound)
+            except ValueError as error:
+                raise ValueError(f"{error}{_advice(array, labels.shapes)}") from None
         return rows.check(array, name, bound)
 
     def _rows(self, labels: np.ndarray, K: int, bound: dict) -> np.ndarray:

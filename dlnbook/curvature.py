@@ -16,18 +16,21 @@ from dlnbook.arguments import (
 )
 from .descent import Diverged, descend
 from dlnbook.landscape import (
-    Ritz, bending, newton_path, pull, ritz, shuffles, stacked_gradient, stacked_losses
+    Ritz, bending, logit_velocity, newton_path, pull, ritz, shuffles, stacked_gradient,
+    stacked_losses,
 )
 from .network import Network
 
-_bending, _newton_path, _pull, _ritz, _shuffles, _stacked_gradient, _stacked_losses = map(
-    bare,
-    (bending, newton_path, pull, ritz, shuffles, stacked_gradient, stacked_losses),
+_bending, _logit_velocity, _newton_path, _pull, _ritz = map(
+    bare, (bending, logit_velocity, newton_path, pull, ritz)
+)
+_shuffles, _stacked_gradient, _stacked_losses = map(
+    bare, (shuffles, stacked_gradient, stacked_losses)
 )
 
 # %% auto #0
-__all__ = ['hessian_product', 'hessian', 'lanczos', 'extreme_curvatures', 'critical_point', 'fit_together', 'losses_at',
-           'connect', 'loss_slice']
+__all__ = ['hessian_product', 'jacobian_product', 'hessian', 'lanczos', 'extreme_curvatures', 'critical_point', 'fit_together',
+           'losses_at', 'connect', 'loss_slice']
 
 # %% ../nbs/lib_17_curvature.ipynb #f59676c9
 _network = instance(
@@ -78,11 +81,23 @@ class _Double:
         return found
 
 # %% ../nbs/lib_17_curvature.ipynb #ba91a9d6
+def _quiet():
+    "What overflows is refused in words, and need not warn before."
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def _finite(result, where):
+    "The result; or an error that says which numbers were too large."
+    if not np.isfinite(result).all():
+        wanted = f"numbers with finite sums {where}"
+        raise ValueError(f"X: expected {wanted}, got larger ones")
+    return result
+
+
 def _product(network, X, T):
     "The function v ↦ Hv at a network's parameters; or an error that names the culprit."
-    quiet = lambda: np.errstate(over="ignore", invalid="ignore")
     try:
-        with quiet():
+        with _quiet():
             product = _bending(network, X, T)
     except TypeError as error:
         wanted = "a derivative df that takes complex numbers"
@@ -91,15 +106,11 @@ def _product(network, X, T):
         network.scores(X)  # refuses sums that are not finite
         raise
 
-    def finite(v):
-        with quiet():
-            Hv = product(v)  # (…, P)
-        if not np.isfinite(Hv).all():
-            wanted = "numbers with finite sums along the vectors"
-            raise ValueError(f"X: expected {wanted}, got larger ones")
-        return Hv
+    def along(v):
+        with _quiet():
+            return _finite(product(v), "along the vectors")  # (…, P)
 
-    return finite
+    return along
 
 
 @accepts(network=_network, X=_inputs, T=_labels, V=real("[n] P", like="network"))
@@ -151,6 +162,45 @@ def hessian_product(
     True
     """
     return _product(network, X, T)(V)
+
+# %% ../nbs/lib_17_curvature.ipynb #1547e2bf
+@accepts(network=_network, X=_inputs, V=real("[n] P", like="network"))
+def jacobian_product(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
+    """How fast the logits change when the parameters move along a vector.
+
+    Parameters
+    ----------
+    network : Network
+        From whose parameters one moves.
+    X : array_like of float, shape (M, N)
+        Inputs, one row a sample.
+    V : array_like of float, shape (P,) or (n, P)
+        The velocity of the parameters; or one a row.
+
+    Returns
+    -------
+    ndarray, shape (M, K) or (n, M, K), dtype of the network
+        The velocity of each logit of each sample.
+
+    Raises
+    ------
+    TypeError
+        If `network` is no Network, or an array does not hold real numbers.
+    ValueError
+        If shapes do not fit, NaN or infinity occurs, or a sum is not finite.
+
+    Notes
+    -----
+    The first two formulas of eq-why-forward.
+
+    Examples
+    --------
+    >>> network = Network((2, 2), rng=np.random.default_rng(0))
+    >>> jacobian_product(network, [[3.0, 4.0]], [1.0, 0.0, 0.0, 1.0, 0.0, 5.0]).tolist()
+    [[3.0, 9.0]]
+    """
+    with _quiet():
+        return _finite(_logit_velocity(network, X, V), "along the vectors")
 
 # %% ../nbs/lib_17_curvature.ipynb #2f80f0b4
 _ROOM = 2**20  # about as many numbers of a kind are computed at a time
@@ -463,7 +513,11 @@ def losses_at(
     """
     step = max(1, 2 * _ROOM // (len(X) * sum(network.widths)))
     blocks = [parameters[i : i + step] for i in range(0, len(parameters), step)]
-    return np.concatenate([_stacked_losses(network, block, X, T) for block in blocks])
+    try:
+        with _quiet():
+            return np.concatenate([_stacked_losses(network, each, X, T) for each in blocks])
+    except ValueError:  # logits that are no numbers any more
+        return _finite(np.inf, "at all places")
 
 
 _losses_at = bare(losses_at)

@@ -22,8 +22,8 @@ _network = instance(
 )  # fmt: skip
 
 # %% auto #0
-__all__ = ['bending', 'Ritz', 'ritz', 'jacobian_product', 'newton_path', 'stacked_gradient', 'shuffles', 'stacked_losses',
-           'bezier', 'pull', 'random_direction']
+__all__ = ['bending', 'Ritz', 'ritz', 'logit_velocity', 'newton_path', 'stacked_gradient', 'shuffles', 'stacked_losses', 'bezier',
+           'pull', 'random_direction']
 
 # %% ../nbs/17_why.ipynb #d393eee2
 def _cut(vectors, widths):
@@ -219,7 +219,7 @@ def ritz(
 @accepts(
     network=_network, X=real("M N", like="network"), V=real("[n] P", like="network")
 )
-def jacobian_product(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
+def logit_velocity(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
     """How fast the logits change when the parameters move along a vector.
 
     Parameters
@@ -250,7 +250,7 @@ def jacobian_product(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
     Examples
     --------
     >>> network = Network((2, 2), rng=np.random.default_rng(0))
-    >>> jacobian_product(network, [[3.0, 4.0]], [1.0, 0.0, 0.0, 1.0, 0.0, 5.0]).tolist()
+    >>> logit_velocity(network, [[3.0, 4.0]], [1.0, 0.0, 0.0, 1.0, 0.0, 5.0]).tolist()
     [[3.0, 9.0]]
     """
     A, Z = forward(network.W, network.b, X, network.activations)

@@ -14,12 +14,12 @@ from benchmarks import landscape as benchmark
 from benchmarks import plain
 from dlnbook.activation import Activation
 from dlnbook.curvature import (
-    connect, critical_point, extreme_curvatures, fit_together, hessian, hessian_product, lanczos, loss_slice, losses_at,
+    connect, critical_point, extreme_curvatures, fit_together, hessian, hessian_product, jacobian_product, lanczos, loss_slice, losses_at,
 )  # fmt: skip
 from dlnbook.data import digits
 from dlnbook.descent import Diverged
 from dlnbook.landscape import (
-    Ritz, bending, bezier, jacobian_product, newton_path, pull, random_direction, ritz, shuffles, stacked_gradient, stacked_losses,
+    Ritz, bending, bezier, logit_velocity, newton_path, pull, random_direction, ritz, shuffles, stacked_gradient, stacked_losses,
 )  # fmt: skip
 from dlnbook.network import Network
 
@@ -517,6 +517,11 @@ BAD = {
     "masked places": (lambda: losses_at(NET, np.ma.ones((2, 17)), X_GOOD, T_GOOD), TypeError, "parameters: expected an array without a mask"),
     "huge X": (lambda: hessian_product(NET, 1e308 * np.ones((4, 2)), T_GOOD, 9 * V_GOOD), ValueError, "X: expected numbers with finite sums along the vectors, got larger ones"),
     "huge X, extremes": (lambda: extreme_curvatures(NET, 1.7e308 * np.sign(NET.W[1][0]) * np.ones((4, 2)), T_GOOD, rng=0), ValueError, "X: expected numbers with finite sums"),
+    "huge X, velocities": (lambda: jacobian_product(NET, 1e308 * np.ones((4, 2)), 9 * V_GOOD), ValueError, "X: expected numbers with finite sums along the vectors, got larger ones"),
+    "huge X, places": (lambda: losses_at(RELU, [9 * np.abs(V_GOOD)], 1e308 * np.ones((4, 2)), T_GOOD), ValueError, "X: expected numbers with finite sums at all places, got larger ones"),
+    "huge X, slice": (lambda: loss_slice(RELU, 1e308 * np.ones((4, 2)), T_GOOD, np.abs(V_GOOD), [0.0, 9.0]), ValueError, "X: expected numbers with finite sums at all places, got larger ones"),
+    "velocity X": (lambda: logit_velocity(NET, X_GOOD[:, :1], V_GOOD), ValueError, "X: expected shape"),
+    "velocity V": (lambda: logit_velocity(NET, X_GOOD, V_GOOD[:3]), ValueError, r"V: expected shape \(17,\) or \(n, 17\), got \(3,\)"),
     "network class": (lambda: hessian(Network, X_GOOD, T_GOOD), TypeError, "network: expected a Network, got the class"),
     "ritz start": (lambda: ritz(lambda q: q, [[1.0]], 2), ValueError, r"start: expected shape \(P,\), got \(1, 1\)"),
     "ritz steps": (lambda: ritz(lambda q: q, [1.0], 0), ValueError, "steps: expected at least 1, got 0"),
