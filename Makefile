@@ -4,11 +4,18 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
+# a terminal that has ASCII alone gets \xb5 for a µ, and no error
+export PYTHONIOENCODING := $(firstword $(subst :, ,$(PYTHONIOENCODING))):backslashreplace
 BIN := .venv/bin
 # a machine without npm gets it from PyPI, into the virtual environment
 export PATH := $(PATH):$(CURDIR)/$(BIN)
-UV = VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
+UV = VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv
 INSTALL = $(UV) pip install -q --require-hashes -r
+# torch is not in the lock: its hash differs from build to build. Without a GPU its CPU build is enough, a tenth of the size,
+# and comes from PyTorch's own index; where that can't be reached within seconds, from wherever pip gets its packages.
+TORCH = { echo "[setup] torch==2.13.0, the CPU build of download.pytorch.org"; \
+	UV_HTTP_TIMEOUT=10 UV_HTTP_RETRIES=0 $(UV) pip install -q --torch-backend=cpu torch==2.13.0 2>/dev/null || \
+	{ echo "[setup] that can't be reached: torch==2.13.0 from pip's index"; $(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0; }; }
 LOCK = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-package dlnbook --custom-compile-command 'make lock'
 SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/*/* book/templates/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml requirements-pyodide.lock benchmarks/results/*.json)
@@ -19,7 +26,7 @@ help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 book: _build/html/index.html  ## execute the chapters and render them to _build/html/index.html
-	@echo "[book] open file://$(CURDIR)/_build/html/index.html"
+	@echo "[book] open $$($(BIN)/python -c 'from pathlib import Path; print(Path("_build/html/index.html").resolve().as_uri())')"
 
 _build/html/index.html: .venv/live node_modules/.package-lock.json $(SOURCES)
 	@$(BIN)/python -m book.build
@@ -87,8 +94,7 @@ clean:  ## remove everything that was made
 .venv/test: .venv/book requirements-test.lock
 	@echo "[setup] the tests' packages and the peers from requirements-test.lock"
 	@$(INSTALL) requirements-test.lock
-	@echo "[setup] torch, in the CPU build of this machine (it is not in the lock: its hash differs from build to build)"
-	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(TORCH)
 	@touch $@
 
 node_modules/.package-lock.json: package-lock.json package.json | .venv/uv

@@ -22,11 +22,11 @@ import numpy as np
 from benchmarks import Experiment
 from dlnbook.data import digits, split
 from dlnbook.descent import Diverged
-from dlnbook.hyperparameters import (
-    Choice, Cosine, InverseDecay, LogUniform, Momentum, StepDecay, Warmup, grid, range_test, sample, search, successive_halving,
-)  # fmt: skip
-from dlnbook.network import Network
 from dlnbook.fitting import Threshold, fit
+from dlnbook.hyperparameters import range_test
+from dlnbook.network import Network
+from dlnbook.optimizers import Cosine, InverseDecay, Momentum, StepDecay, Warmup
+from dlnbook.searching import Choice, LogUniform, grid, sample, search, successive_halving
 
 GUESS = math.log(10)
 SPACES = {
@@ -163,7 +163,7 @@ def ranges(settings):
         for beta in recipe["betas"]:
             rule, epochs = Momentum(beta) if beta else None, 60 if size == 300 else 20
             etas = [length * (1 - beta) for length in recipe["lengths"]]
-            tests = [range_test(network_of(seed), *TRAIN, steps=100, batch_size=size, rng=np.random.default_rng([seed, 2]), rule=rule)
+            tests = [range_test(network_of(seed), *TRAIN, steps=100, batch_size=size, rng=np.random.default_rng([seed, 2]), optimizer=rule)
                      for seed in range(recipe["seeds"])]  # fmt: skip
             score = lambda eta: [min(GUESS, train({"eta": eta, "beta": beta, "batch_size": size, "epochs": epochs}, seed)) for seed in range(recipe["seeds"])]
             suggested = [test.suggestion for test in tests]

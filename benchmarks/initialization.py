@@ -23,7 +23,8 @@ from benchmarks import Experiment
 from dlnbook.data import digits, split
 from dlnbook.descent import batches
 from dlnbook.initialization import expected_spread, glorot, he, lecun, measured_spread, orthogonal, scaled
-from dlnbook.network import Network, forward
+from dlnbook.delta import forward
+from dlnbook.network import Network
 from dlnbook.tape import Tape
 
 ETA, HALF = 0.1, math.log(10) / 2

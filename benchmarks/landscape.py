@@ -21,8 +21,9 @@ if __name__ == "__main__":
 import numpy as np
 
 from benchmarks import Experiment
+from dlnbook.curvature import connect, critical_point, fit_together, jacobian_product, losses_at
 from dlnbook.data import digits, split
-from dlnbook.landscape import bezier, connect, critical_point, fit_together, jacobian_product, losses_at
+from dlnbook.landscape import bezier
 from dlnbook.network import Network
 
 RECIPE: dict[str, Any] = {

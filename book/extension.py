@@ -115,7 +115,7 @@ def on_source_read(app: Sphinx, docname: str, source: list[str]) -> None:
         return
     raw = json.loads(source[0])
     code = notebooks.read(path).code
-    files = [*notebooks.library_files(code), notebooks.ROOT / "requirements.lock"]
+    files = [*notebooks.library_files(code), *notebooks.kept_files(code), notebooks.ROOT / "requirements.lock"]
     for file in files:
         app.env.note_dependency(str(file))
     settings = [f"{name}={os.environ.get(name, '')}" for name in ("DLNBOOK_SIZE", "DLNBOOK_EXPLORE")]

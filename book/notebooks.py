@@ -196,6 +196,12 @@ def library_files(code: str) -> list[Path]:
     return sorted(seen | set(data) | ({LIBRARY / "__init__.py"} if seen else set()))
 
 
+def kept_files(code: str) -> list[Path]:
+    "The results of long experiments that a piece of code reads."
+    names = sorted(set(re.findall(r"\bkept_results\(\"(\w+)\"\)", code)))
+    return [ROOT / "benchmarks" / "results" / f"{name}.json" for name in names]
+
+
 def digest(paths: list[Path], *texts: str) -> str:
     "A digest of files and texts."
     total = hashlib.sha256()

@@ -18,9 +18,10 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
-__all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'integers', 'distribution', 'targets', 'arrays',
-           'layers', 'each', 'several', 'widths', 'generator', 'function', 'path', 'text', 'precision', 'flag',
-           'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'real']
+__all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'extended', 'integers', 'distribution', 'targets',
+           'arrays', 'layers', 'each', 'per_layer', 'several', 'widths', 'generator', 'function', 'path', 'text',
+           'precision', 'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'behind',
+           'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -136,6 +137,42 @@ def bare(function: _F) -> _F:
         raise TypeError(f"function: expected one that declares what it accepts, got {function!r}")
     return function.__wrapped__  # type: ignore[no-any-return, attr-defined]
 
+
+_DOOR = accepts()(lambda: None).__code__  # all doors have it
+
+
+def behind(method: _F) -> _F:
+    """A method behind its door, or the method itself where it has none.
+
+    Parameters
+    ----------
+    method : callable
+        A method of somebody's object, asked for as ``object.method``.
+
+    Returns
+    -------
+    callable
+        The same method, which checks nothing if it is one that `accepts` has guarded.
+        Other decorators stay.
+
+    Raises
+    ------
+    Nothing
+        What is no method is given back.
+
+    Examples
+    --------
+    >>> class Ball:
+    ...     @accepts(height=positive)
+    ...     def drop(self, height):
+    ...         return height
+    >>> behind(Ball().drop)(-4)
+    -4
+    """
+    if getattr(method, "__code__", None) is not _DOOR or not hasattr(method, "__self__"):
+        return method
+    return method.__wrapped__.__get__(method.__self__)  # type: ignore[no-any-return, attr-defined]
+
 # %% ../nbs/tools_arguments.ipynb #ca816017
 class _Kind:
     "Called with options, a kind gives a variant of itself: `count(least=2)`."
@@ -203,8 +240,11 @@ class _Number(_Kind):
         return f"a {'positive ' if self.positive else ''}finite number {said}".rstrip()
 
 
+#: A whole number of at least one; `count(least=0)` for others.
 count = _Count()
+#: A finite real number; `number(least=, above=, below=, most=)` gives it bounds.
 number = _Number()
+#: A finite real number above zero.
 positive = _Number(positive=True)
 
 # %% ../nbs/tools_arguments.ipynb #3e87d3b1
@@ -404,9 +444,50 @@ class _InPlace(_Array):
         return value
 
 
-unread, in_place = _Unread, _InPlace
+class _Extended(_Array):
+    "An array of real numbers, infinity among them."
+
+    def __init__(self, *shapes: str) -> None:
+        super().__init__(*shapes, real=True)
+
+    def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
+        "Refuse what is no such array, and NaN."
+        array = _dense(value, name)
+        if array.dtype.kind not in self._kinds:
+            self._refuse_dtype(array, name)
+        self._measure(array, name, bound)
+        array = array if array.dtype.kind == "f" else array.astype(np.float64)
+        if np.isnan(array).any():
+            raise ValueError(f"{name}: expected numbers or infinity, got NaN")
+        return array
+
+
+unread, in_place, extended = _Unread, _InPlace, _Extended
 
 # %% ../nbs/tools_arguments.ipynb #7614e246
+_NUMBERED = "classes, labels = numpy.unique(…, return_inverse=True)"
+
+
+def _advice(array: np.ndarray, shapes: tuple[str, ...], below: Any = None) -> str:
+    "What to do with labels that are none yet."
+    if 1 in [len(shape.split()) for shape in shapes] and array.ndim == 2 and array.size:
+        return "; a column of labels: take .ravel()" if array.shape[1] == 1 else "; one row a sample: take .argmax(axis=1)"
+    if array.dtype.kind in "US" or array.dtype.kind == "O" and any(isinstance(one, (str, bytes)) for one in array.flat):
+        return f"; number them with {_NUMBERED}"
+    if array.dtype.kind == "O":
+        return "; name a dtype, as in numpy.asarray(…, dtype=int)"
+    if array.dtype.kind == "b":
+        return "; take .astype(int), False becomes 0"
+    if array.dtype.kind == "f" and array.size and (array == np.floor(array)).all():
+        return "; they are whole, take .astype(int)"
+    if array.dtype.kind in "iu" and below is not None and array.size:
+        classes = np.unique(array)
+        if classes[0] == 1 and classes[-1] == below:
+            return "; they count from 1: subtract 1"
+        return f"; if they are labels, number them with {_NUMBERED}" if len(classes) <= below else f"; {len(classes)} classes need as many outputs"
+    return ""
+
+
 class _Integers(_Array):
     "An array of integers from `least` up to, but without, `below`; each may be a number, a letter or a parameter."
 
@@ -417,19 +498,20 @@ class _Integers(_Array):
     def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
         "Refuse what are no such integers; their dtype stays."
         array = _dense(value, name)
-        if array.dtype.kind in "US":
-            hint = "number them with classes, labels = numpy.unique(…, return_inverse=True)"
-            raise TypeError(f"{name}: expected integers, got strings; {hint}")
-        if array.dtype.kind not in "iu":
+        strings = array.dtype.kind in "US"
+        try:
             self._measure(array, name, bound)
-            hint = "; name a dtype, as in numpy.asarray(…, dtype=int)" if array.dtype.kind == "O" else ""
-            raise TypeError(f"{name}: expected integers, got dtype {array.dtype}{hint}")
-        self._measure(array, name, bound)
+        except ValueError as error:
+            if not strings:
+                raise ValueError(f"{error}{_advice(array, self.shapes)}") from None
+        if array.dtype.kind not in "iu":
+            got = "strings" if strings else f"dtype {array.dtype}"
+            raise TypeError(f"{name}: expected integers, got {got}{_advice(array, ())}")
         least, below = vars(self)["least"], bound.get(vars(self)["below"], vars(self)["below"])
         for end in (array.min(), array.max()):
             if end < least or (below is not None and end >= below):
                 upward = "upward" if below is None else f"to {below - 1}"
-                raise ValueError(f"{name}: expected integers from {least} {upward}, got {end}")
+                raise ValueError(f"{name}: expected integers from {least} {upward}, got {end}{_advice(array, (), below)}")
         return array
 
 
@@ -469,7 +551,7 @@ class _Targets(_Array):
         labels, rows = vars(self)["labels"], vars(self)["rows"]
         if array.ndim == len(labels.shapes[0].split()):
             if array.dtype.kind in "fc":
-                raise TypeError(f"{name}: expected integers as labels, got dtype {array.dtype}")
+                raise TypeError(f"{name}: expected integers as labels, got dtype {array.dtype}{_advice(array, ())}")
             letter = vars(labels)["below"]
             K = bound.get(letter, letter)
             if K == 1 and array.dtype.kind in "iu" and array.size and array.max() > 0:
@@ -478,6 +560,11 @@ class _Targets(_Array):
             return self._rows(found, K, bound) if vars(self)["hot"] else found
         if array.ndim != len(rows.shapes[0].split()):
             self._measure(array, name, bound)
+        if array.ndim == 2 and array.shape[1] == 1 != bound.get(rows.shapes[0].split()[-1], 1):
+            try:
+                rows._measure(array, name, bound)
+            except ValueError as error:
+                raise ValueError(f"{error}{_advice(array, labels.shapes)}") from None
         return rows.check(array, name, bound)
 
     def _rows(self, labels: np.ndarray, K: int, bound: dict) -> np.ndarray:
@@ -578,6 +665,25 @@ class _Each(_Kind):
 
 
 @dataclass(frozen=True)
+class _PerLayer(_Kind):
+    """A value for all hidden layers or a list with one for each; a list, of which entry r is that of layer r.
+
+    How many there are, parameters before have said: `layers`, or whoever binds that word. A named tuple is one value.
+    """
+
+    kind: Any
+
+    def check(self, value: Any, name: str, bound: dict) -> list:
+        "Refuse what the kind refuses, and a list of another length."
+        R = bound["layers"] - 2
+        if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or hasattr(value, "_fields"):
+            return [None, *[self.kind.check(value, name, bound)] * R]
+        if len(value) != R:
+            raise ValueError(f"{name}: expected {R}, one for each hidden layer, got {len(value)}")
+        return [None, *(self.kind.check(one, name, bound) for one in value)]
+
+
+@dataclass(frozen=True)
 class _Several(_Kind):
     "A value of one kind, or a list of at least `least` of them; it becomes a list."
 
@@ -591,10 +697,14 @@ class _Several(_Kind):
         return [self.kind.check(value, name, bound)]
 
 
+#: A list of arrays of finite numbers.
 arrays = _Arrays()
+#: A list with None at position 0 and an array for each layer; `layers("P_{r}")` for other shapes.
 layers = _Layers()
 each = _Each
+per_layer = _PerLayer
 several = _Several
+#: The widths of a network's layers, inputs first.
 widths = each(count, 2, "a list of integers such as [2, 3, 2]", "at least the inputs and the outputs")
 
 # %% ../nbs/tools_arguments.ipynb #75ede6d5
@@ -786,5 +896,16 @@ class _Optional(_Kind):
         return None if value is None else self.kind.check(value, name, bound)
 
 
-generator, function, path, text, precision, flag = _Generator(), _Function(), _Path(), _Text(), _Precision(), _Flag()
+#: A random generator, a seed, or None for fresh entropy.
+generator = _Generator()
+#: Something to call.
+function = _Function()
+#: A file's path.
+path = _Path()
+#: A text that is not empty.
+text = _Text()
+#: float32 or float64.
+precision = _Precision()
+#: True or False.
+flag = _Flag()
 one_of, having, instance, either, optional = _OneOf, _Having, _Instance, _Either, _Optional

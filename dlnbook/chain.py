@@ -13,8 +13,46 @@ from .arguments import accepts, array, count, distribution, each, function, inst
 from .loss import softmax
 
 # %% auto #0
-__all__ = ['Link', 'affine', 'elementwise', 'compose', 'jacobian_cost', 'jacobian', 'softmax_jacobian', 'softmax_vjp',
+__all__ = ['jacobian_cost', 'Link', 'affine', 'elementwise', 'compose', 'jacobian', 'softmax_jacobian', 'softmax_vjp',
            'cross_entropy_gradient']
+
+# %% ../nbs/05_chain.ipynb #e58605bc
+@accepts(widths=each(count, least=2), order=one_of("forward", "reverse"))
+def jacobian_cost(widths: Sequence[int], order: str) -> int:
+    """Multiplications for the Jacobian of a chain of dense links.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        How many numbers enter the chain, leave each link, and leave the chain.
+    order : {"forward", "reverse"}
+        From the inputs, one pass an input, or from the outputs, one an output.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError
+        If `widths` does not hold integers.
+    ValueError
+        If there are fewer than two widths, one is below 1, or `order` is unknown.
+
+    Notes
+    -----
+    eq-orders with the cost eq-pass-cost of one pass; see A. Griewank and A. Walther
+    (2008), chapter 3. Only products with Jacobians count, not the values.
+
+    Examples
+    --------
+    >>> jacobian_cost([784, 100, 10, 1], "reverse")
+    79410
+    >>> jacobian_cost([784, 100, 10, 1], "forward") // 79410
+    784
+    """
+    one_pass = sum(n * m for n, m in zip(widths, widths[1:]))
+    return (widths[0] if order == "forward" else widths[-1]) * one_pass
 
 # %% ../nbs/05_chain.ipynb #94bae40a
 @accepts(forward=function, jvp=function, vjp=function)
@@ -206,44 +244,6 @@ def compose(*links: Link) -> Link:
         return G
 
     return Link(forward, jvp, vjp)
-
-# %% ../nbs/05_chain.ipynb #e58605bc
-@accepts(widths=each(count, least=2), order=one_of("forward", "reverse"))
-def jacobian_cost(widths: Sequence[int], order: str) -> int:
-    """Multiplications for the Jacobian of a chain of dense links.
-
-    Parameters
-    ----------
-    widths : sequence of int
-        How many numbers enter the chain, leave each link, and leave the chain.
-    order : {"forward", "reverse"}
-        From the inputs, one pass an input, or from the outputs, one an output.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    TypeError
-        If `widths` does not hold integers.
-    ValueError
-        If there are fewer than two widths, one is below 1, or `order` is unknown.
-
-    Notes
-    -----
-    eq-orders with the cost eq-pass-cost of one pass; see A. Griewank and A. Walther
-    (2008), chapter 3. Only products with Jacobians count, not the values.
-
-    Examples
-    --------
-    >>> jacobian_cost([784, 100, 10, 1], "reverse")
-    79410
-    >>> jacobian_cost([784, 100, 10, 1], "forward") // 79410
-    784
-    """
-    one_pass = sum(n * m for n, m in zip(widths, widths[1:]))
-    return (widths[0] if order == "forward" else widths[-1]) * one_pass
 
 # %% ../nbs/05_chain.ipynb #0eb9afc9
 @accepts(link=instance(Link), x=array("N"), order=one_of("auto", "forward", "reverse"))

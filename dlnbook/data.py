@@ -10,13 +10,15 @@ import os
 import zlib
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from .arguments import accepts, count, each, generator, integers, number, path, real
+from .arguments import accepts, count, each, generator, integers, number, optional, path, real
 
 # %% auto #0
-__all__ = ['digits', 'split', 'standardize', 'moons', 'spirals', 'read_idx']
+__all__ = ['class_names', 'scaling_of', 'digits', 'split', 'Scaling', 'standardize', 'moons', 'spirals', 'read_idx']
 
 # %% ../nbs/tools_data.ipynb #54fec4ef
 def digits() -> tuple[np.ndarray, np.ndarray]:
@@ -64,11 +66,26 @@ def _shares(counts: np.ndarray, test: float, rng: np.random.Generator) -> np.nda
     return whole
 
 # %% ../nbs/tools_data.ipynb #0168710e
-@accepts(X=real("M N ...", keep=True), labels=integers("M"), test=number(above=0, below=1), rng=generator)
+class _Samples:
+    "Rows of numbers, with a word to those who bring their labels first."
+
+    letters = {"M", "N"}
+
+    def check(self, value: Any, name: str, bound: dict) -> NDArray:
+        "Refuse what are none."
+        try:
+            return real("M N ...", keep=True).check(value, name, bound)
+        except ValueError as error:
+            if "(M, N" in str(error):  # it is the shape that is refused
+                raise ValueError(f"{error}; the samples come first, a row each, then their labels") from None
+            raise
+
+
+@accepts(X=_Samples(), labels=integers("M"), test=number(above=0, below=1), rng=generator)
 def split(
     X: np.ndarray, labels: np.ndarray, test: float = 0.2, *, rng: np.random.Generator | int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Set a share of the samples of every class aside for testing.
+    """Set a share of the samples of every class aside for testing: X, labels, X, labels.
 
     Parameters
     ----------
@@ -88,7 +105,8 @@ def split(
         The samples to train on, in random order.
     X_test, labels_test : numpy.ndarray, shapes (M_test, ...) and (M_test,)
         The samples set aside, in random order, with M_test = round(test * M). All four
-        are copies and keep their dtypes.
+        are copies and keep their dtypes. Mind the order: scikit-learn's
+        ``train_test_split`` gives both X first, then both y.
 
     Raises
     ------
@@ -123,6 +141,146 @@ def split(
     return X[train], labels[train], X[held_out], labels[held_out]
 
 # %% ../nbs/tools_data.ipynb #dd7023b1
+class _Columns:
+    "An object that knows its number of columns N."
+
+    letters = {"N"}
+
+    def check(self, value: Any, name: str, bound: dict) -> Any:
+        "Say how many."
+        bound["N"] = value.parts.shape[1]
+        return value
+
+
+class Scaling:
+    """What gives every column mean 0 and spread 1, for the rows that come later.
+
+    Parameters
+    ----------
+    parts : array_like of float, shape (4, N)
+        The middle and half of the range of each column, then mean and standard deviation
+        of what becomes of the column when these are its zero and its one. A column that
+        was constant has half a range of 0.
+
+    Attributes
+    ----------
+    parts : numpy.ndarray of float64, shape (4, N)
+        As above, read-only: `Scaling(parts)` makes the same again.
+    mean, spread : numpy.ndarray of float64, shape (N,)
+        Mean and standard deviation of the columns, 0 for a constant column's spread.
+
+    Raises
+    ------
+    ValueError
+        If `parts` is not such a table, or not finite.
+    TypeError
+        If `parts` is not real.
+
+    Notes
+    -----
+    def-standardize. Made from samples by `Scaling.of`.
+
+    Examples
+    --------
+    >>> scaling = Scaling.of([[1.0, 5.0], [3.0, 5.0]])
+    >>> scaling.mean.tolist(), scaling.spread.tolist(), scaling([4.0, 6.0]).tolist()
+    ([2.0, 5.0], [1.0, 0.0], [2.0, 0.0])
+    >>> scaling == Scaling(scaling.parts), scaling
+    (True, Scaling of 2 columns)
+    """
+
+    @accepts(parts=real("4 N"))
+    def __init__(self, parts: ArrayLike) -> None:
+        self.parts = np.array(parts, np.float64)  # (4, N)
+        if (self.parts[1] < 0).any() or (self.parts[3] <= 0).any():
+            raise ValueError("parts: expected half ranges of at least 0 and positive deviations, got others")
+        self.parts.flags.writeable = False
+
+    @classmethod
+    @accepts(train=real("M N", keep=True))
+    def of(cls, train: ArrayLike) -> Scaling:
+        """The scaling of samples.
+
+        Parameters
+        ----------
+        train : array_like of real numbers, shape (M, N)
+            The samples whose means and standard deviations are used.
+
+        Returns
+        -------
+        Scaling
+            Made from float64, whatever `train` holds.
+
+        Raises
+        ------
+        ValueError
+            If `train` is no table, has no rows, or is not finite.
+        TypeError
+            If it is not real.
+
+        Examples
+        --------
+        >>> Scaling.of([[1e15], [1e15 + 0.125]])([[1e15 + 0.25]]).tolist()
+        [[3.0]]
+        """
+        base = train.astype(np.float64)                         # (M, N)
+        low, high = base.min(axis=0), base.max(axis=0)          # (N,), (N,)
+        middle = low / 2 + high / 2                             # (N,)
+        half = np.maximum(high - middle, middle - low)          # (N,)
+        half[low == high] = 0
+        unit = (base - middle) / np.where(half, half, 1)        # (M, N), from -1 to 1
+        spread = np.where(half, unit.std(axis=0), 1)            # (N,)
+        return cls(np.stack([middle, half, unit.mean(axis=0), spread]))
+
+    @accepts(self=_Columns(), X=real("[M] N", keep=True))
+    def __call__(self, X: ArrayLike) -> NDArray:
+        """Rows after the transformation.
+
+        Parameters
+        ----------
+        X : array_like of real numbers, shape (M, N) or (N,)
+            New samples, or one.
+
+        Returns
+        -------
+        numpy.ndarray, shape of `X`
+            float32 if given as float32, float64 otherwise.
+
+        Raises
+        ------
+        ValueError
+            If `X` has another number of columns, or is not finite before or after.
+        TypeError
+            If it is not real.
+        """
+        middle, half, mean, spread = self.parts
+        with np.errstate(over="ignore"):
+            unit = (X.astype(np.float64) - middle) / np.where(half, half, 1)  # (M, N)
+            scaled = np.where(half, (unit - mean) / spread, 0.0)              # (M, N)
+            scaled = scaled.astype(np.float32 if X.dtype == np.float32 else np.float64)
+        if not np.isfinite(scaled).all():
+            raise ValueError(f"X: expected numbers that stay finite in units of their columns' spread in {scaled.dtype}, got larger ones")
+        return scaled
+
+    @property
+    def mean(self) -> NDArray:
+        "The mean of each column."
+        return self.parts[0] + self.parts[1] * self.parts[2]
+
+    @property
+    def spread(self) -> NDArray:
+        "The standard deviation of each column."
+        return self.parts[1] * self.parts[3]
+
+    def __eq__(self, other: object) -> bool:
+        return np.array_equal(self.parts, other.parts) if isinstance(other, Scaling) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Scaling of {self.parts.shape[1]} column{'s' * (self.parts.shape[1] != 1)}"
+
+# %% ../nbs/tools_data.ipynb #791c958c
 @accepts(train=real("M N", keep=True), others=each(real("S N", keep=True), least=0))
 def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
     """Give every column mean 0 and spread 1, by the training samples' statistics.
@@ -144,14 +302,15 @@ def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...
     Raises
     ------
     ValueError
-        If an array is not a table of N columns, has no rows, or is not finite.
+        If an array is not a table of N columns, has no rows, or is not finite before or
+        after.
     TypeError
         If an array is not real.
 
     Notes
     -----
     The definition is def-standardize, with the standard deviation taken over all M samples
-    (division by M). Means and deviations are computed in float64.
+    (division by M). Means and deviations are computed in float64. `Scaling` keeps them.
 
     Examples
     --------
@@ -159,18 +318,61 @@ def standardize(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...
     >>> train.tolist(), test.tolist()
     ([[-1.0, 0.0], [1.0, 0.0]], [[2.0, 0.0]])
     """
-    base = train.astype(np.float64)                   # (M, N)
-    varies = base.min(axis=0) != base.max(axis=0)         # (N,)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = base.mean(axis=0)                          # (N,)
-        spread = np.where(varies, base.std(axis=0), 1.0)  # (N,)
-    if not np.all(np.isfinite(mean) & np.isfinite(spread) & (spread > 0)):
-        raise ValueError("train: expected spreads within float64's range, got others")
-    results = [np.where(varies, (table - mean) / spread, 0.0) for table in (train, *others)]
-    return tuple(
-        result.astype(np.float32 if table.dtype == np.float32 else np.float64)
-        for table, result in zip((train, *others), results)
-    )
+    scaling = Scaling.of(train)
+    try:
+        return tuple(scaling(table) for table in (train, *others))
+    except ValueError as error:
+        raise ValueError(str(error).replace("X", "others", 1)) from None
+
+# %% ../nbs/tools_data.ipynb #d523891c
+class _Names:
+    "The names of K classes, all different: strings, integers or bools in an array."
+
+    letters = {"K"}
+
+    def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
+        "Refuse what are no such names."
+        if not isinstance(value, (list, tuple, np.ndarray)) or np.shape(value) == ():
+            raise TypeError(f"{name}: expected a list of names, got {value!r}")
+        names = np.array([*value])
+        if names.dtype.kind not in "Uiub" or all(isinstance(one, str) for one in value) != (names.dtype.kind == "U"):
+            raise TypeError(f"{name}: expected strings, integers or bools alone, got {value!r}")
+        if names.shape != (bound["K"],):
+            raise ValueError(f"{name}: expected {bound['K']} names, one for each output, got shape {names.shape}")
+        if len(np.unique(names)) < len(names):
+            raise ValueError(f"{name}: expected different names, got {names.tolist()}")
+        names.flags.writeable = False
+        return names
+
+
+class _ScalingOf:
+    "A `Scaling` of N columns."
+
+    letters = {"N"}
+
+    def check(self, value: Any, name: str, bound: dict) -> Scaling:
+        "Refuse what is none."
+        if not isinstance(value, Scaling):
+            raise TypeError(f"{name}: expected a Scaling, got {type(value).__name__}")
+        if value.parts.shape[1] != bound["N"]:
+            raise ValueError(f"{name}: expected one of {bound['N']} columns, got a {value!r}")
+        return value
+
+
+class_names, scaling_of = optional(_Names()), optional(_ScalingOf())
+
+
+def _packed(scaling: Scaling | None, classes: NDArray | None) -> dict[str, NDArray]:
+    "The arrays that a file holds of them."
+    arrays = {} if scaling is None else {"scaling": scaling.parts}
+    return arrays if classes is None else arrays | {"classes": classes}
+
+
+def _unpacked(arrays: dict[str, NDArray], N: int, K: int) -> tuple[Scaling | None, NDArray | None]:
+    "Scaling and class names out of a file's arrays, None where it has none; refused if they do not fit N and K."
+    scaling = Scaling(arrays["scaling"]) if "scaling" in arrays else None
+    sizes = {"N": N, "K": K}
+    return scaling_of.check(scaling, "scaling", sizes), class_names.check(arrays.get("classes"), "classes", sizes)
 
 # %% ../nbs/tools_data.ipynb #c06ffa2c
 @accepts(samples=count(least=2), noise=number(least=0), rng=generator)

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from .doors import check_array, check_count, check_number
+from .arguments import accepts, count, each, number, optional, positive, real
 
 # %% auto #0
 __all__ = ['palette', 'Picture', 'figure', 'shade', 'diverging', 'draw_image', 'Wire', 'draw_graph', 'layers']
@@ -194,6 +194,7 @@ def _check_portable(svg: str, name: str) -> None:
         raise ValueError(f"{name}: expected letters that every font has, got {private[0]!r}; for a script L write ℒ")
 
 # %% ../nbs/tools_figures.ipynb #6b3957a2
+@accepts(width=positive, height=positive, rows=count, columns=count)
 def figure(
     width: float = 5.2, height: float = 3.0, rows: int = 1, columns: int = 1, **subplots: Any
 ) -> Callable[[Callable[..., str]], Callable[..., Picture]]:
@@ -231,11 +232,6 @@ def figure(
     >>> line(slope=2)
     Picture: A straight line of slope 2.
     """
-    for name, size in {"width": width, "height": height}.items():
-        check_number(size, name, positive=True)
-    for name, count in {"rows": rows, "columns": columns}.items():
-        check_count(count, name)
-
     def decorate(plot: Callable[..., str]) -> Callable[..., Picture]:
         @functools.wraps(plot)
         def draw(*args: Any, **kwargs: Any) -> Picture:
@@ -256,6 +252,17 @@ def figure(
     return decorate
 
 # %% ../nbs/tools_figures.ipynb #6f4e602e
+class _Color:
+    "One of the palette's colors: the page could not follow any other."
+
+    def check(self, value: Any, name: str, bound: dict) -> str:
+        "Refuse it."
+        if value not in vars(palette).values():
+            raise ValueError(f"{name}: expected one of the palette ({', '.join(vars(palette))}), got {value!r}")
+        return value
+
+
+@accepts(color=_Color())
 def shade(color: str) -> Any:
     """A colormap from transparent to `color`.
 
@@ -280,16 +287,10 @@ def shade(color: str) -> Any:
     """
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
-    _check_color(color, "color")
     return LinearSegmentedColormap.from_list("shade", [to_rgba(color, 0.0), to_rgba(color, 1.0)])
 
-
-def _check_color(color: str, name: str) -> None:
-    "Refuse a color that the page could not follow."
-    if color not in vars(palette).values():
-        raise ValueError(f"{name}: expected one of the palette ({', '.join(vars(palette))}), got {color!r}")
-
 # %% ../nbs/tools_figures.ipynb #7abcc6b3
+@accepts(negative=_Color(), positive=_Color())
 def diverging(negative: str = palette.blue, positive: str = palette.orange) -> Any:
     """A colormap from one color through transparent to another.
 
@@ -316,12 +317,11 @@ def diverging(negative: str = palette.blue, positive: str = palette.orange) -> A
     """
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
-    for name, color in {"negative": negative, "positive": positive}.items():
-        _check_color(color, name)
     stops = [to_rgba(negative, 1.0), to_rgba(negative, 0.0), to_rgba(positive, 0.0), to_rgba(positive, 1.0)]
     return LinearSegmentedColormap.from_list("diverging", list(zip([0.0, 0.5, 0.5, 1.0], stops)), N=257)
 
 # %% ../nbs/tools_figures.ipynb #db39974f
+@accepts(image=real("rows columns"), limit=optional(positive))
 def draw_image(ax: Any, image: Any, cmap: Any = None, *, limit: float | None = None) -> None:
     """Draw a small matrix as squares, first row on top, with no axes around it.
 
@@ -355,10 +355,7 @@ def draw_image(ax: Any, image: Any, cmap: Any = None, *, limit: float | None = N
     """
     from matplotlib.colors import Colormap
 
-    image = check_array(image, "image", real=True)
-    if image.ndim != 2:
-        raise ValueError(f"image: expected a matrix, got an array of shape {image.shape}")
-    limit = float(abs(image).max()) or 1.0 if limit is None else check_number(limit, "limit", positive=True)
+    limit = float(abs(image).max()) or 1.0 if limit is None else limit
     cmap = shade(palette.ink) if cmap is None else cmap
     if not isinstance(cmap, Colormap):
         raise TypeError(f"cmap: expected a shade or a diverging map, got {cmap!r}")
@@ -379,6 +376,7 @@ class Wire(NamedTuple):
     color: str = palette.gray
 
 # %% ../nbs/tools_figures.ipynb #de602139
+@accepts(radius=positive)
 def draw_graph(
     ax: Any,
     nodes: Mapping[str, tuple[float, float]],
@@ -422,7 +420,6 @@ def draw_graph(
     """
     labels = labels or {}
     wires = _check_graph(nodes, wires, labels)
-    check_number(radius, "radius", positive=True)
     for wire in wires:
         _draw_wire(ax, wire, nodes, labels, radius)
     from matplotlib.patches import Circle
@@ -445,7 +442,7 @@ def _check_graph(nodes: Mapping, wires: Iterable, labels: Mapping) -> list[Wire]
         if len(place) != 2:
             raise ValueError(f"nodes: expected a place (x, y), got {place}")
         for coordinate in place:
-            check_number(coordinate, "nodes")
+            number.check(coordinate, "nodes", {})
     if len(set(nodes.values())) < len(nodes):
         raise ValueError(f"nodes: expected different places, got {list(nodes.values())}")
     checked = []
@@ -484,6 +481,7 @@ def _draw_wire(ax: Any, wire: Wire, nodes: Mapping, labels: Mapping, radius: flo
         ax.text(*down, wire.below, va="top", color=palette.gradient, **turn)
 
 # %% ../nbs/tools_figures.ipynb #a656dc1d
+@accepts(widths=each(count), across=positive, down=positive)
 def layers(
     widths: Iterable[int], names: Iterable[str], *, across: float = 2.2, down: float = 0.9
 ) -> tuple[dict[str, tuple[float, float]], list[Wire], dict[str, str]]:
@@ -516,10 +514,7 @@ def layers(
     >>> len(nodes), len(wires), labels["a3"]
     (5, 6, '$a_{3}$')
     """
-    widths = [check_count(width, f"widths[{r}]") for r, width in enumerate(widths)]
     names = list(names)
-    check_number(across, "across", positive=True)
-    check_number(down, "down", positive=True)
     if len(widths) != len(names) or len(set(names)) != len(names):
         raise ValueError(f"names: expected {len(widths)} different ones, one for each width, got {names}")
     columns = [[f"{name}{i + 1}" for i in range(width)] for width, name in zip(widths, names)]

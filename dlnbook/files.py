@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -51,16 +53,35 @@ def _write(file: BinaryIO, header: str, arrays: Mapping[str, NDArray]) -> None:
     file.write(digits)
 
 # %% ../nbs/tools_files.ipynb #00df3b4f
+_SPECIAL = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+
+
+def _permissions(path: str) -> int | None:
+    "Those of the file, None if there is none; refused if something else has the name."
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        refusal = IsADirectoryError if stat.S_ISDIR(mode) else ValueError
+        raise refusal(f"path: expected a plain file, got a {_SPECIAL.get(stat.S_IFMT(mode), 'special file')}: {path}")
+    return stat.S_IMODE(mode)
+
+
 @contextlib.contextmanager
 def _replacing(path: str) -> Iterator[BinaryIO]:
     "A draft that takes the place of a file when it is complete, or vanishes."
     folder, name = os.path.split(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"path: expected a folder that exists, got {folder}")
-    draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.part")
+    permissions = _permissions(os.path.join(folder, name))
+    draft = os.path.join(folder, f".{secrets.token_hex(6)}.part")
+    private = None if permissions is None else lambda path, flags: os.open(path, flags, 0o600)
     try:
-        with open(draft, "xb+") as file:
+        with open(draft, "xb+", opener=private) as file:
             yield file
+            if permissions is not None:
+                os.chmod(draft, permissions)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, os.path.join(folder, name))
@@ -103,7 +124,8 @@ def save_arrays(
     Parameters
     ----------
     path : str or path-like
-        The file's name, taken as it is. A file of this name is replaced.
+        The file's name, taken as it is. A file of this name is replaced, and its
+        permissions are kept.
     kind : str
         What the file is, such as ``"dlnbook network"``.
     version : int
@@ -119,9 +141,10 @@ def save_arrays(
         If a parameter is of another type, a name is not printable, an array holds
         objects, or `about` something that JSON cannot hold.
     ValueError
-        If `version` is below 1, or the rows of an array differ in length.
+        If `version` is below 1, the rows of an array differ in length, or `path` is a
+        device or a pipe.
     OSError
-        If the file system refuses, for instance for want of space. The file
+        If `path` is a folder or the file system refuses, for instance for want of space. The file
         that was there before is then still there.
 
     Notes
@@ -168,6 +191,22 @@ def _check_seal(file: BinaryIO, kind: str, path: str) -> None:
         raise ValueError(f"path: expected the bytes once written, got others: {path}")
 
 # %% ../nbs/tools_files.ipynb #8db60abb
+def _read(file: BinaryIO) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    "Header and arrays of an archive."
+    with zipfile.ZipFile(file) as archive:
+        header = json.loads(archive.read(_FIRST))
+        for name, wanted in {"kind": text, "version": count}.items():
+            wanted.check(header[name], name, {})
+        if not isinstance(header["about"], dict):
+            raise TypeError(f"about: expected a dict, got {type(header['about']).__name__}")
+        arrays = {}
+        for name in archive.namelist()[1:]:
+            with archive.open(name) as member:
+                array = np.lib.format.read_array(member, allow_pickle=False)
+                arrays[name.removesuffix(".npy")] = array
+    return header, arrays
+
+# %% ../nbs/tools_files.ipynb #44592a23
 @accepts(path=path, kind=text(wanted="a name"), version=count)
 def load_arrays(
     path: str | os.PathLike, kind: str, version: int
@@ -196,10 +235,11 @@ def load_arrays(
     TypeError
         If a parameter is of another type.
     ValueError
-        If the file is foreign, cut short, damaged, of another kind or newer
-        than `version`, or `version` is below 1.
+        If the file is foreign, cut short, damaged, of another kind, newer
+        than `version`, or a device or a pipe, or what is in it is not what `save_arrays`
+        writes. The message names the path. Or if `version` is below 1.
     OSError
-        If there is no such file, or it cannot be read.
+        If there is no such file, it is a folder, or it cannot be read.
 
     Notes
     -----
@@ -215,19 +255,15 @@ def load_arrays(
     ...     load_arrays(path, "example", 1)
     ({'x': array([1., 2.])}, {'unit': 'cm'})
     """
+    _permissions(path)  # opening a pipe would wait for its other end
     with open(path, "rb") as file:
         _check_seal(file, kind, path)
-        with zipfile.ZipFile(file) as archive:
-            header = json.loads(archive.read(_FIRST))
-            if header["kind"] != kind:
-                other = f"got a {header['kind']}: {path}"
-                raise ValueError(f"path: expected a {kind}, {other}")
-            if header["version"] > version:
-                newer = f"got the newer version {header['version']}: {path}"
-                raise ValueError(f"path: expected version {version} at most, {newer}")
-            arrays = {}
-            for name in archive.namelist()[1:]:
-                with archive.open(name) as member:
-                    array = np.lib.format.read_array(member, allow_pickle=False)
-                    arrays[name.removesuffix(".npy")] = array
+        try:
+            header, arrays = _read(file)
+        except (ValueError, LookupError, TypeError, EOFError, NotImplementedError, RecursionError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"path: expected the contents of a {kind}, got others ({error}): {path}") from error
+    if header["kind"] != kind:
+        raise ValueError(f"path: expected a {kind}, got a {header['kind']}: {path}")
+    if header["version"] > version:
+        raise ValueError(f"path: expected version {version} at most, got the newer version {header['version']}: {path}")
     return arrays, header["about"]

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
@@ -18,13 +19,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, bare, count, each, function, generator, having, instance, number, optional,
+    accepts, bare, behind, count, each, function, generator, having, instance, number, optional,
     path, positive, targets, unread
 )
 from .descent import Diverged
 from .files import load_arrays, save_arrays
 from .loss import cross_entropy
-from .network import Network, as_targets
+from .network import Network, _logits
 from .training import best_epoch, evaluate, one_epoch, out_of_patience
 from .tape import Tape
 
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 
     _StopRule = Callable[["History"], str | None]
 
-_best_epoch, _evaluate, _one_epoch, _out_of_patience = map(
-    bare, (best_epoch, evaluate, one_epoch, out_of_patience)
+_best_epoch, _evaluate, _one_epoch, _out_of_patience, _cross_entropy = map(
+    bare, (best_epoch, evaluate, one_epoch, out_of_patience, cross_entropy)
 )
 
 # %% auto #0
-__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'fit']
+__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'interruptions', 'fit']
 
 # %% ../nbs/lib_10_fitting.ipynb #7de69dd6
 @dataclass(frozen=True)
@@ -559,7 +560,7 @@ class _Checkpoint:
 
     def leave(self, run):
         "Note where network and generator are left, to know them when they come back."
-        if self.file is None or not run.history.epochs:
+        if self.file is None or not os.path.exists(self.file):
             return
         for name, digest in _whereabouts(run.network, run.rng).items():
             if digest not in self.places[name]:
@@ -642,8 +643,9 @@ class _Measures:
 
     def _scores(self, X):
         "The logits of finite rows: if anything else is not finite, training diverged."
+        X = X.astype(self.network.dtype, copy=False)  # it went through the door of `fit`
         try:
-            return self.network.scores(X)  # (m, K)
+            return _logits(self.network, X)  # (m, K)
         except ValueError as error:
             raise _NotFinite() from error
 
@@ -655,9 +657,11 @@ class _Measures:
     def _loss_and_share(self, rows):
         "Loss and accuracy on validation samples."
         X, T = self.validation
-        A = self._scores(X[rows])  # (m, K)
-        t = as_targets(T[rows], A.shape[1], A.dtype)  # (m, K)
-        loss = cross_entropy(A, t).mean(dtype=np.float64)
+        A, t = self._scores(X[rows]), T[rows]  # (m, K)
+        if t.ndim == 1:
+            labels, t = t, np.zeros_like(A)
+            t[np.arange(len(t)), labels] = 1
+        loss = _cross_entropy(A, t).mean(dtype=np.float64)
         return np.array([loss, (A.argmax(axis=1) == t.argmax(axis=1)).mean()])  # (2,)
 
 # %% ../nbs/lib_10_fitting.ipynb #7c736be7
@@ -672,6 +676,7 @@ class _Steps:
         extras = {"noise": noise, "penalty": penalty, "rng": rng}
         self.tape = Tape(network, self.batch_size, **extras)
         self.optimizer = optimizer
+        self.move = None if optimizer is None else behind(optimizer.step)
         self.state = {} if optimizer is None else self._start(optimizer)
 
     def _checked(self, schedule):
@@ -702,15 +707,15 @@ class _Steps:
         "A step on some rows: their mean loss before it."
         self.batch += 1
         self.eta = eta
-        if self.optimizer is None and eta:
+        if self.move is None and eta:
             loss = self.tape.step(*self.data, rows, eta)
         else:
             loss = self.tape.forward(*self.data, rows)
         if not math.isfinite(loss):
             raise _NotFinite()
-        if self.optimizer is not None and eta:
+        if self.move is not None and eta:
             gradient = self.tape.backward()
-            self.optimizer.step(self.network.parameters, gradient, eta, self.state)
+            self.move(self.network.parameters, gradient, eta, self.state)
         if self.tick and self.batch % 64 == 0:
             self.tick(64)
         return loss
@@ -774,6 +779,35 @@ def _until_the_end(run, epochs, shown, callback, checkpoint):
         checkpoint.save(run)
     run.end(reason)
 
+# %% ../nbs/lib_10_fitting.ipynb #5e0d91b3
+class _Interrupted(threading.local):
+    times = 0
+
+
+_interrupted = _Interrupted()
+
+
+def interruptions() -> int:
+    """How many trainings Ctrl-C has ended so far, in this thread.
+
+    Returns
+    -------
+    int
+        It grows by one when `fit` returns a history with the reason "interrupted".
+
+    Examples
+    --------
+    >>> X, y, network = np.eye(2), [0, 1], Network((2, 2), rng=np.random.default_rng(0))
+    >>> def strike(epoch, network, history):
+    ...     raise KeyboardInterrupt
+    >>> before = interruptions()
+    >>> history = fit(network, X, y, epochs=3, batch_size=2, eta=0.1, rng=0,
+    ...               callback=strike, progress=False)
+    >>> interruptions() - before, history.reason
+    (1, 'interrupted')
+    """
+    return _interrupted.times
+
 # %% ../nbs/lib_10_fitting.ipynb #f8aa2248
 @contextlib.contextmanager
 def _the_history_gets_out(run, shown, file):
@@ -782,6 +816,7 @@ def _the_history_gets_out(run, shown, file):
         yield
     except KeyboardInterrupt:
         run.history.reason = "interrupted"
+        _interrupted.times += 1
     except Exception as error:
         _attach(error, run.history)
         with contextlib.suppress(OSError):  # it may be what went wrong
@@ -885,7 +920,7 @@ def fit(
     -----
     The algorithm of `dlnbook.training.train`, with steps as in eq-training-step and the
     last batch's mean over its own samples.
-    Beside the data, memory holds what the workspace needs, a copy of the parameters for
+    Beside the data, memory holds what the tape needs, a copy of the parameters for
     the last finite epoch, and one for the best if there are validation data.
 
     Examples

@@ -25,8 +25,11 @@ class _Finding(NamedTuple):
     measured: float
     size: float
     allowed: float
+    length: float
     v: NDArray | None
     p: int | None
+    verdict: str = "right"
+    reason: str = ""
 
     @property
     def difference(self):
@@ -43,6 +46,16 @@ class _Finding(NamedTuple):
         "How far beyond the tolerance; above one is a failure."
         return self.error / self.allowed
 
+    @property
+    def slope(self):
+        "The larger of the two."
+        return max(abs(self.claimed), abs(self.measured))
+
+    @property
+    def unseen(self):
+        "The largest error of a slope that would pass."
+        return self.allowed * self.size
+
 # %% ../nbs/lib_04_gradcheck.ipynb #b652083d
 class _Trial:
     "A function, the gradient claimed for it, and the parameters at which to compare them."
@@ -54,70 +67,132 @@ class _Trial:
             given = gradient(_windows(self.w, self.shapes))
             gradient = _fitting.check(given, "gradient", {"parameters": parameters})
         g, _ = _flatten(gradient)  # (P,)
-        self.g, self.u_g = g.astype(np.float64), _roundoff(g.dtype)
+        finest = _roundoff(np.float64)
+        self.g, self.u_g = g.astype(np.float64), max(_roundoff(g.dtype), finest)
         self.w = self.w.astype(np.float64) if promote else self.w
         first, second = self.evaluate(self.w), self.evaluate(self.w)
         if first != second:
             wanted, got = "the same value for the same parameters", f"{first} and {second}"
             raise ValueError(f"f: expected {wanted}, got {got}; is it random?")
-        formats = [self.w.dtype] + ([first.dtype] if first.dtype.kind == "f" else [])
+        formats = [np.dtype(np.float64), self.w.dtype] + [first.dtype] * (first.dtype.kind == "f")
         self.dtype = max(formats, key=_roundoff)
         self.u = _roundoff(self.dtype)
-        self.scale = np.maximum(1, np.abs(self.w))  # (P,)
+        size = np.abs(self.w)  # (P,)
+        self.scale, self.near = np.maximum(1, size), np.where(size, size, 1)  # (P,), (P,)
 
     def evaluate(self, w):
         "The value of f at a vector of parameters."
         self.passes += 1
         return _value(self.f, _windows(w, self.shapes))
 
+    def beside(self, w):
+        "The same at other parameters than those given: NaN where f has no value."
+        try:
+            with np.errstate(all="ignore"):
+                return float(self.evaluate(w))
+        except (ArithmeticError, ValueError):  # as math.log(-1) and 1 / 0 say it
+            return math.nan
+
+    def change(self, v):
+        "How much f changes along v to either side, 0 where it has no value."
+        values = [self.beside(self.w + sign * v) for sign in (-1, 0, 1)]
+        return max([abs(each - values[1]) for each in values if math.isfinite(each - values[1])], default=0.0)
+
     def allowed(self, step):
         "def-tolerance, unless another one was asked for"
         return self.tolerance or _tolerance(step, self.u, self.u_g)
 
-    def axis(self, p):
+    def axis(self, p, lengths=None):
         "The direction of coordinate p, as long as the parameter is large."
         v = np.zeros_like(self.w)
-        v[p] = self.scale[p]
+        v[p] = (self.scale if lengths is None else lengths)[p]
         return v
 
 # %% ../nbs/lib_04_gradcheck.ipynb #4a2114f3
 def _ask(trial, v, step, p=None):
-    "The slopes along v, claimed and measured by a central difference."
-    high, low = trial.w + step * v, trial.w - step * v  # (P,), (P,)
-    up, down = float(trial.evaluate(high)), float(trial.evaluate(low))
-    claimed = float(trial.g @ ((high - low) / (2 * step)))
+    "The slopes along v, claimed and measured by a central difference; None if there is no answer."
+    with np.errstate(all="ignore"):
+        high, low = trial.w + step * v, trial.w - step * v  # (P,), (P,)
+        moved = ((high - low) / (2 * step)).astype(np.float64)  # (P,)
+        claimed, longest = float(trial.g @ moved), float(np.abs(moved).max())
+        length = longest and longest * float(np.linalg.norm(moved / longest))  # squares overflow
+    up, down = trial.beside(high), trial.beside(low)
     measured = (up - down) / (2 * step)
+    if not (length and math.isfinite(length + claimed + measured + up + down)):
+        return None
     size = max(map(abs, (claimed, measured, up, down))) or 1.0
     v = v if p is None else None
-    return _Finding(claimed, measured, size, trial.allowed(step), v, p)
+    return _Finding(claimed, measured, size, trial.allowed(step), length, v, p)
 
 # %% ../nbs/lib_04_gradcheck.ipynb #91b94c5d
-def _probe(trial, v, p=None):
+_FINE = 0.001  # of a slope: a witness who contradicts himself by more clears nobody
+_SEEN = 0.01  # of a slope: an error so large must not pass for want of digits
+
+
+def _hear(trial, v, step, p=None):
+    "The answer at one step, which allows as much more as the answer at twice the step differs."
+    first = _ask(trial, v, step, p)
+    if first is None or first.excess <= 1:
+        return first
+    again = _ask(trial, v, 2 * step, p)
+    if again is None:
+        return first._replace(allowed=math.inf)
+    moved = abs(again.difference - first.difference) / first.size
+    return first._replace(allowed=first.allowed + moved)
+
+# %% ../nbs/lib_04_gradcheck.ipynb #a6cc3484
+def _probe(trial, v, p=None, near=None):
     "Ask for the slope along v, and again in other ways if the answers disagree."
     step = trial.u ** (1 / 3)
     first = _ask(trial, v, step, p)
-    if first.excess <= 1:
+    if first is not None and first.excess <= 1:
         return first
-    moved = abs(_ask(trial, v, 2 * step, p).difference - first.difference) / first.size
-    second = first._replace(allowed=first.allowed + moved)
-    if second.excess <= 1:
-        return second
-    for step in (trial.u ** (5 / 12), trial.u ** (1 / 2)):
-        third = _ask(trial, v, step, p)
-        shrunk = third.error <= first.error / 4 and third.allowed <= 2 * first.error
-        if third.excess <= 1 and shrunk:
+    found = _hear(trial, v, step, p)
+    if found is None:
+        nowhere = "f is not finite on both sides of the parameters"
+        found = _Finding(math.nan, math.nan, 1.0, trial.allowed(step), 1.0, v if p is None else None, p, "can't tell", nowhere)
+    elif found.excess > 1:
+        found = found._replace(verdict="wrong")
+    elif found.unseen <= max(_FINE * found.slope, _tolerance(step, trial.u, trial.u_g) * trial.change(v)):
+        return found
+    else:
+        found = found._replace(verdict="can't tell", reason=_unsteady(found))
+    gap = math.inf if first is None else abs(first.difference) / first.length  # to be explained
+    finer = [(v, trial.u**power) for power in (5 / 12, 1 / 2, 2 / 3)]
+    if near is not None and (found.verdict != "wrong" or p is not None):  # the near one sees other entries
+        finer.insert(0, (near, step))
+    for direction, smaller in finer:
+        third = _hear(trial, direction, smaller, p)
+        if third is None or third.unseen / third.length > 2 * gap:
+            continue
+        steady = third.allowed == trial.allowed(smaller)
+        fine = third.unseen <= (_SEEN if steady else _FINE) * third.slope
+        left = abs(third.difference) / third.length
+        if third.excess > 1 and found.verdict == "wrong" and left > gap / 2:
+            continue  # it says the same with fewer digits
+        if third.excess > 1:
+            found, gap = third._replace(verdict="wrong"), left
+        elif left <= gap / 4 and (fine or steady and math.isfinite(gap)):
             return third
-    return second
+        elif left <= gap / 2 and found.verdict == "wrong":
+            found = third._replace(verdict="can't tell", reason=_unsteady(third))
+    return found
+
+
+def _unsteady(finding):
+    "Why a finding is no evidence."
+    return f"the numeric slope depends on the step: that leaves {finding.unseen:.1e} open, beside slopes of {finding.slope:.1e}"
 
 # %% ../nbs/lib_04_gradcheck.ipynb #fac47fdf
 def _locate(trial, v):
-    "The coordinate to blame for a discrepancy along v, found by halving."
+    "The coordinate to blame for a discrepancy along v, found by halving; None if f is not finite on the way."
 
     def discrepancy(suspects):
         "Between the two slopes along v, all entries but the suspects' set to zero."
         part = np.zeros_like(v)
         part[suspects] = v[suspects]
-        return _ask(trial, part, trial.u ** (1 / 3)).difference
+        answer = _ask(trial, part, trial.u ** (1 / 3))
+        return math.nan if answer is None else answer.difference
 
     suspects = np.arange(v.size)
     whole = discrepancy(suspects)
@@ -125,6 +200,8 @@ def _locate(trial, v):
         left, right = np.array_split(suspects, 2)
         half = discrepancy(left)
         rest = whole - half
+        if math.isnan(rest):
+            return None
         suspects, whole = (left, half) if abs(half) >= abs(rest) else (right, rest)
     return int(suspects[0])
 
@@ -141,7 +218,7 @@ def _choose(shapes, count, rng):
 # %% ../nbs/lib_04_gradcheck.ipynb #352f0cb2
 def _one_sided(trial, v, step):
     "The slopes along v to the left and to the right."
-    low, start, high = (float(trial.evaluate(trial.w + t * v)) for t in (-step, 0.0, step))
+    low, start, high = (trial.beside(trial.w + t * v) for t in (-step, 0.0, step))
     return (start - low) / step, (high - start) / step
 
 
@@ -150,23 +227,43 @@ def _kink(trial, v, claimed):
     step = trial.u ** (1 / 2)
     slopes, farther = _one_sided(trial, v, step), _one_sided(trial, v, 2 * step)
     gap, wide = abs(slopes[1] - slopes[0]), abs(farther[1] - farther[0])
-    size = max(abs(float(trial.evaluate(trial.w))), *map(abs, slopes))
+    size = max(abs(trial.beside(trial.w)), *map(abs, slopes))
     noise = trial.allowed(step) * size
     stays = gap > noise and gap < 1.5 * wide and not 0.4 * wide < gap < 0.6 * wide
     return slopes, bool(stays and min(slopes) - noise <= claimed <= max(slopes) + noise)
 
 # %% ../nbs/lib_04_gradcheck.ipynb #05f39329
+def _doubt(trial, findings):
+    "Why findings that agree with a gradient do not show that it is right; empty if they do."
+    tau = _tolerance(trial.u ** (1 / 3), trial.u, trial.u_g)
+    noise = [min(tau, each.allowed) * each.size for each in findings]
+    if any(each.unseen < each.slope and least <= _SEEN * each.slope for each, least in zip(findings, noise)):
+        return ""
+    change = max(trial.change(each.v if each.p is None else trial.axis(each.p)) for each in findings)
+    flat = all(each.slope <= each.unseen < change for each in findings)
+    if (flat and min(noise) <= _SEEN * change) or (change == 0 and not trial.g.any()):
+        return ""
+    unseen, slope = min(each.unseen for each in findings), max(each.slope for each in findings)
+    return f"an error of {unseen:.1e} would pass, and the slopes are {slope:.1e} at most"
+
+
+
+# %% ../nbs/lib_04_gradcheck.ipynb #ce59a9c0
 @dataclass(frozen=True)
 class GradientReport:
-    """What `check_gradient` found; true if the gradient passed, false if not.
+    """What `check_gradient` found; true if the gradient was found right, false if not.
 
     Parameters
     ----------
-    ok : bool
-        Whether all questions were answered in agreement.
+    verdict : {"right", "wrong", "can't tell"}
+        Whether all questions were answered in agreement, one of them in disagreement, or
+        the answers are no evidence.
+    reason : str
+        Why the check can't tell; empty otherwise.
     error, tolerance : float
         The worst relative error (def-relative-error) and what was allowed there
-        (def-tolerance, or more where a second answer differed from the first).
+        (def-tolerance, or more where a second answer differed from the first). NaN where
+        f is not finite.
     array : int or None
         Which of the parameter arrays the worst error is in; None if it was seen
         along a random direction and no single coordinate explains it.
@@ -186,7 +283,8 @@ class GradientReport:
     passes : int
         How often f was evaluated.
     dtype : str
-        The coarsest format in the evaluation of f, which decides the tolerance.
+        The coarsest format in the evaluation of f, which decides the tolerance; float64
+        at best.
 
     Raises
     ------
@@ -197,11 +295,12 @@ class GradientReport:
     --------
     >>> cube, wrong = lambda p: p[0] ** 3, lambda p: [2 * p[0] ** 2]
     >>> report = check_gradient(cube, wrong, [2.0], rng=np.random.default_rng(0))
-    >>> report.ok, report.array, report.index, report.analytic, round(report.numeric, 6)
-    (False, 0, (), 8.0, 12.0)
+    >>> report.verdict, report.array, report.index, report.analytic, round(report.numeric, 6)
+    ('wrong', 0, (), 8.0, 12.0)
     """
 
-    ok: bool
+    verdict: str
+    reason: str
     error: float
     tolerance: float
     array: int | None
@@ -217,20 +316,45 @@ class GradientReport:
     passes: int
     dtype: str
 
+    @property
+    def ok(self) -> bool:
+        """Whether the verdict is "right".
+
+        Returns
+        -------
+        bool
+            False for "can't tell" too.
+
+        Raises
+        ------
+        Nothing
+            Whatever the verdict.
+
+        Examples
+        --------
+        >>> f, gradient = lambda p: (p[0] ** 2).sum(), lambda p: [2 * p[0]]
+        >>> check_gradient(f, gradient, [[1.0, 2.0]], rng=np.random.default_rng(0)).ok
+        True
+        """
+        return self.verdict == "right"
+
     def __bool__(self) -> bool:
         return self.ok
 
     def __str__(self) -> str:
         where = "a random direction" if self.array is None else f"parameters[{self.array}]"
         where += f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        verdict = {"right": "passed", "wrong": "FAILED"}.get(self.verdict, "CAN'T TELL")
         lines = [
-            f"gradient check {'passed' if self.ok else 'FAILED'}, worst at {where}",
+            f"gradient check {verdict}, worst at {where}",
             f"relative error {self.error:.1e}, allowed {self.tolerance:.1e}",
             f"analytic {self.analytic:.9g}, numeric {self.numeric:.9g}",
         ]
+        if self.reason:
+            lines.append(f"{self.reason}; try other parameters")
         if self.analytic and self.numeric and not self.ok:
-            lines[-1] += f", ratio {self.analytic / self.numeric:.6g}"
-        if not self.ok:
+            lines[2] += f", ratio {self.analytic / self.numeric:.6g}"
+        if self.slopes is not None:
             likely = "likely a kink, try other parameters"
             kink = likely if self.kink else "no kink in sight"
             left, right = self.slopes
@@ -246,7 +370,7 @@ class GradientReport:
         return "\n  ".join(lines)
 
     def raise_if_failed(self) -> "GradientReport":
-        """Return the report if the gradient passed, so that a test is one line.
+        """Return the report if the gradient was found right, so that a test is one line.
 
         Returns
         -------
@@ -256,7 +380,8 @@ class GradientReport:
         Raises
         ------
         AssertionError
-            With the report as its message, if the gradient failed.
+            With the report as its message, if the gradient is wrong or the check can't
+            tell; the message says which.
 
         Examples
         --------
@@ -278,21 +403,23 @@ def _place(shapes, p):
         p -= size
 
 
-def _report(trial, worst, directions, coordinates, failed_directions, failed_coordinates):
+def _report(trial, verdict, reason, worst, directions, coordinates, failed_directions, failed_coordinates):
     "The report on a trial, from its worst finding and its counts."
     array = index = slopes = None
     kink, length, v, analytic = False, 1.0, worst.v, worst.claimed
     if worst.p is not None:
         array, index = _place(trial.shapes, worst.p)
-        length, v = float(trial.scale[worst.p]), trial.axis(worst.p)
+        length, v = worst.length, trial.axis(worst.p)
         analytic = float(trial.g[worst.p])
+    elif math.isnan(analytic):
+        analytic = float(trial.g @ worst.v.astype(np.float64))
     numeric = analytic + worst.difference / length
-    ok = failed_directions == failed_coordinates == 0
-    if not ok:
-        (left, right), kink = _kink(trial, v, worst.claimed)
-        slopes = (left / length, right / length)
+    if verdict == "wrong":
+        scale = 1.0 if worst.p is None else float(trial.scale[worst.p])
+        (left, right), kink = _kink(trial, v, analytic * scale)
+        slopes = (left / scale, right / scale)
     return GradientReport(
-        ok, worst.error, worst.allowed, array, index, analytic, numeric, slopes, kink,
+        verdict, reason, worst.error, worst.allowed, array, index, analytic, numeric, slopes, kink,
         directions, coordinates, failed_directions, failed_coordinates,
         trial.passes, str(trial.dtype),
     )  # fmt: skip
@@ -322,7 +449,8 @@ def check_gradient(
     gradient : callable or list of array_like, shapes of `parameters`
         The gradient under test: a function of the same list, or its value at `parameters`.
     parameters : list of array_like of float32 or float64, any shapes
-        Where to test. Never changed.
+        Where to test. Never changed. Longer formats are judged as float64. Away from
+        `parameters` f may fail with an ArithmeticError or a ValueError, as math.log does.
     rng : numpy.random.Generator, int or None
         Chooses directions and coordinates.
     directions, coordinates : int
@@ -338,8 +466,11 @@ def check_gradient(
     Returns
     -------
     GradientReport
-        True or false as the gradient passed or failed. A disagreement along a direction
-        is traced to a coordinate by halving, in about 2 log₂ P more evaluations of f.
+        Its verdict is "right", "wrong", or "can't tell" with a reason: f is not finite on
+        both sides of `parameters`, its slope depends on the step however small, or an error
+        would pass that is not small beside every slope that was asked for. Only "right" is
+        true. A disagreement along a direction is traced to a coordinate by halving, in
+        about 2 log₂ P more evaluations of f.
 
     Raises
     ------
@@ -348,14 +479,15 @@ def check_gradient(
         a Generator nor a seed, a count no integer, `tolerance` no number, or f does not return
         one real number.
     ValueError
-        If the gradient's shapes are not those of `parameters`, NaN or infinity occurs,
-        a count is negative or both are zero, `tolerance` is not positive,
-        or f returns two values for the same parameters.
+        If the gradient's shapes are not those of `parameters`, NaN or infinity occurs in
+        them, in the gradient or in f at `parameters`, a count is negative or both are zero,
+        `tolerance` is not positive, or f returns two values for the same parameters.
 
     Notes
     -----
     The slopes are eq-directional, their error is def-relative-error, its limit
-    def-tolerance. What directions see is eq-direction-sees; kinks show in eq-gap.
+    def-tolerance. Steps are relative to max(1, abs(w)), and to abs(w) where that leaves the
+    matter open. What directions see is eq-direction-sees; kinks show in eq-gap.
 
     Examples
     --------
@@ -368,12 +500,21 @@ def check_gradient(
     trial = _Trial(f, gradient, parameters, tolerance, promote)
     P, dtype = trial.w.size, trial.w.dtype
     chosen = _choose(trial.shapes, P if coordinates is None else coordinates, rng)
-    along = [_random_direction(rng, P) * trial.scale for _ in range(directions)]
-    general = [_probe(trial, v.astype(dtype)) for v in along]
-    wrong = [finding for finding in general if finding.excess > 1]
-    if wrong and (p := _locate(trial, wrong[0].v)) not in chosen:
+    drawn = [_random_direction(rng, P) for _ in range(directions)]
+    near = trial.near if (trial.near < trial.scale).any() else None
+    near_of = lambda v: None if near is None else (v * near).astype(dtype)
+    general = [_probe(trial, (v * trial.scale).astype(dtype), near=near_of(v)) for v in drawn]
+    wrong = [finding for finding in general if finding.verdict == "wrong"]
+    if wrong and (p := _locate(trial, wrong[0].v)) is not None and p not in chosen:
         chosen.append(p)
-    single = [_probe(trial, trial.axis(p), p) for p in chosen]
-    failed = [finding for finding in single if finding.excess > 1]
-    worst = max(failed or wrong or single + general, key=lambda finding: finding.excess)
-    return _report(trial, worst, directions, len(chosen), len(wrong), len(failed))
+    single = [_probe(trial, trial.axis(p), p, None if near is None else trial.axis(p, near)) for p in chosen]
+    failed = [finding for finding in single if finding.verdict == "wrong"]
+    open_ = [each for each in single + general * (len(chosen) < P) if each.verdict == "can't tell"]
+    agreed = [each for each in single + general if each.verdict == "right"]
+    worst = max(failed or wrong or open_ or agreed, key=lambda finding: finding.excess)
+    verdict = "wrong" if wrong or failed else worst.verdict
+    reason = worst.reason
+    if verdict == "right":
+        reason = _doubt(trial, agreed)
+        verdict = "can't tell" if reason else verdict
+    return _report(trial, verdict, reason if verdict != "wrong" else "", worst, directions, len(chosen), len(wrong), len(failed))

@@ -15,7 +15,8 @@ from .activation import nonlinearity
 from dlnbook.arguments import (
     accepts, count, each, function, generator, instance, number, one_of, real, targets
 )
-from .network import Network, deltas, forward
+from .delta import deltas, forward
+from .network import Network
 
 # %% auto #0
 __all__ = ['zeros', 'gaussian_mean', 'scaled', 'lecun', 'he', 'expected_spread', 'glorot', 'measured_spread', 'orthogonal']

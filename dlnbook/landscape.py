@@ -3,22 +3,27 @@
 # %% ../nbs/17_why.ipynb #c62f622c
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .descent import Diverged, descend
-from dlnbook.doors import (
-    check_array, check_count, check_function, check_generator, check_number
+from dlnbook.arguments import (
+    accepts, count, function, generator, instance, number, real, targets
 )
-from .loss import cross_entropy, softmax
-from .network import Network, as_targets, deltas, forward
+from .delta import deltas, forward
+from .loss import cross_entropy
+from .network import Network
+
+_network = instance(
+    Network, N=lambda network: network.widths[0], K=lambda network: network.widths[-1],
+    P=lambda network: network.parameters.size,
+)  # fmt: skip
 
 # %% auto #0
-__all__ = ['hessian_product', 'hessian', 'Ritz', 'lanczos', 'extreme_curvatures', 'jacobian_product', 'critical_point',
-           'fit_together', 'losses_at', 'bezier', 'connect', 'random_direction', 'loss_slice']
+__all__ = ['bending', 'Ritz', 'ritz', 'logit_velocity', 'newton_path', 'stacked_gradient', 'shuffles', 'stacked_losses', 'bezier',
+           'pull', 'random_direction']
 
 # %% ../nbs/17_why.ipynb #d393eee2
 def _cut(vectors, widths):
@@ -31,6 +36,12 @@ def _cut(vectors, widths):
         b.append(vectors[..., stop : stop + fan_out])  # (…, P_r)
         start = stop + fan_out
     return W, b
+
+
+def _joined(W, b):
+    "The other way: one vector, or one for each of a stack."
+    flat = [part for w, c in zip(W[1:], b[1:]) for part in (w.reshape(*c.shape[:-1], -1), c)]
+    return np.concatenate(flat, axis=-1)  # (…, P)
 
 
 def _turned(W):
@@ -55,14 +66,10 @@ def _forward_velocity(W, V, c, Z, slopes):
 # %% ../nbs/17_why.ipynb #6a8937ab
 def _bend(activation, A):
     "f″, by a complex step through f′."
-    try:
-        return (activation.df(A + 1e-20j).imag / 1e-20).astype(A.dtype)
-    except TypeError as error:
-        wanted = "a derivative df that takes complex numbers"
-        raise TypeError(f"activation: expected {wanted}, got {error}") from error
+    return (activation.df(A + 1e-20j).imag / 1e-20).astype(A.dtype)
 
 
-def _backward_velocity(W, V, D, A_dot, Y_dot, slopes, bends):
+def _delta_velocity(W, V, D, A_dot, Y_dot, slopes, bends):
     "Velocities of all Δ."
     R = len(W) - 2
     D_dot = [None] * (R + 1) + [Y_dot]  # …, (…, M, K)
@@ -72,143 +79,76 @@ def _backward_velocity(W, V, D, A_dot, Y_dot, slopes, bends):
         D_dot[r] = bends[r] * A_dot[r] * back + slopes[r] * back_dot
     return D_dot
 
+# %% ../nbs/17_why.ipynb #82dd3bc5
+def _gradient_velocity(D, D_dot, Z, Z_dot):
+    "Velocities of a mean gradient's parts for weights and biases."
+    dW_dot, db_dot, M = [None], [None], len(Z[0])
+    for r in range(1, len(D)):
+        into = _turned(D_dot[r]) @ Z[r - 1]  # (…, P_r, P_{r−1})
+        if r > 1:
+            into += D[r].T @ Z_dot[r - 1]
+        dW_dot.append(into / M)
+        db_dot.append(D_dot[r].sum(axis=-2) / M)  # (…, P_r)
+    return dW_dot, db_dot
+
 # %% ../nbs/17_why.ipynb #3a5d610a
-def _check_inputs(network, X):
-    "Inputs in the network's dtype; or an error, also if it is no network."
-    if not isinstance(network, Network):
-        raise TypeError(f"network: expected a Network, got {type(network).__name__}")
-    X = check_array(X, "X", ("M", network.widths[0]), real=True)
-    return X.astype(network.dtype, copy=False)
-
-
-def _check_samples(network, X, T, name="T"):
-    "Inputs in the network's dtype, and rows of targets; or an error."
-    X = _check_inputs(network, X)
-    try:
-        rows = as_targets(T, network.widths[-1], network.dtype)  # (M, K)
-    except (TypeError, ValueError) as error:
-        raise type(error)(name + str(error).removeprefix("y")) from None
-    if len(rows) != len(X):
-        raise ValueError(f"{name}: expected {len(X)} samples as in X, got {len(rows)}")
-    return X, rows
-
-
-def _bending(network, X, T):
-    "The function v ↦ Hv at a point, for v of shape (…, P)."
-    widths, W, M = network.widths, network.W, len(X)
-    A, Z = forward(W, network.b, X, network.activations)
-    D = deltas(W, A, Z, T, network.activations)
-    slopes = [None] + [f.df(A[r]) for r, f in enumerate(network.activations, 1)]
-    bends = [None] + [_bend(f, A[r]) for r, f in enumerate(network.activations, 1)]
-
-    def product(v):
-        V, c = _cut(v, widths)
-        A_dot, Z_dot = _forward_velocity(W, V, c, Z, slopes)
-        D_dot = _backward_velocity(W, V, D, A_dot, Z_dot[-1], slopes, bends)
-        Hv = np.empty_like(v)  # (…, P)
-        into_W, into_b = _cut(Hv, widths)
-        for r in range(1, len(widths)):
-            into_W[r][...] = _turned(D_dot[r]) @ Z[r - 1] / M
-            if r > 1:
-                into_W[r][...] += D[r].T @ Z_dot[r - 1] / M
-            into_b[r][...] = D_dot[r].sum(axis=-2) / M
-        return Hv
-
-    return product
-
-# %% ../nbs/17_why.ipynb #6405f815
-def hessian_product(
-    network: Network, X: ArrayLike, T: ArrayLike, V: ArrayLike
-) -> NDArray:
-    """The matrix H of second derivatives of the mean loss, times a vector or several.
+@accepts(
+    network=_network, X=real("M N", like="network"),
+    T=targets("M", "M K", like="network"),
+)  # fmt: skip
+def bending(
+    network: Network, X: ArrayLike, T: ArrayLike
+) -> Callable[[NDArray], NDArray]:
+    """The function v ↦ Hv at a network's parameters, for their vectors.
 
     Parameters
     ----------
     network : Network
-        At whose parameters H is taken.
+        At whose parameters the second derivatives are taken.
     X : array_like of float, shape (M, N)
         Inputs, one row a sample.
     T : array_like of int, shape (M,), or of float, shape (M, K)
         Labels, or rows that sum to one.
-    V : array_like of float, shape (P,) or (n, P)
-        The vector, in the order of `network.parameters`; or one a row.
 
     Returns
     -------
-    ndarray, shape of V, dtype of the network
-        Hv, for each row.
+    callable
+        Takes an array of shape (P,), or (n, P) for n vectors, in the order of
+        `network.parameters`, and returns one of the same shape. Good for as long as
+        the network stays as it is.
 
     Raises
     ------
     TypeError
-        If `network` is no Network, an array does not hold real numbers, or an
-        activation function of the user's own has a df that refuses complex numbers.
+        If `network` is no Network, or an array does not hold real numbers.
     ValueError
         If shapes do not fit, NaN or infinity occurs, or `T` is no set of targets.
 
     Notes
     -----
-    eq-why-forward, eq-why-backward and eq-why-product (B. A. Pearlmutter, 1994). H is
-    never formed. A call goes through both passes, finds f″ by a complex step through df
-    and then passes the velocities through, which takes a few gradients' time; more rows
-    of `V` cost about one gradient each. A df of one's own must be analytic in the code.
-    At the kink of ReLU f″ is 0.
-
-    Examples
-    --------
-    >>> network = Network((2, 3, 2), "tanh", rng=np.random.default_rng(0))
-    >>> X, labels = [[1.0, 2.0], [0.0, -1.0]], [0, 1]
-    >>> u, v = np.eye(17)[3], np.ones(17)
-    >>> Hu, Hv = hessian_product(network, X, labels, [u, v])
-    >>> bool(abs(u @ Hv - v @ Hu) < 1e-15)
-    True
-    """
-    X, T = _check_samples(network, X, T)
-    P = network.parameters.size
-    V = check_array(V, "V", (P,), ("n", P), real=True)
-    return _bending(network, X, T)(V.astype(network.dtype))
-
-# %% ../nbs/17_why.ipynb #47ebd85f
-def hessian(network: Network, X: ArrayLike, T: ArrayLike) -> NDArray:
-    """The whole matrix of second derivatives of the mean loss, for small networks.
-
-    Parameters
-    ----------
-    network : Network
-        At whose parameters it is taken.
-    X : array_like of float, shape (M, N)
-        Inputs, one row a sample.
-    T : array_like of int, shape (M,), or of float, shape (M, K)
-        Labels, or rows that sum to one.
-
-    Returns
-    -------
-    ndarray, shape (P, P), dtype of the network
-        Symmetric to the last bit.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `hessian_product`.
-
-    Notes
-    -----
-    P products as in eq-why-product, and the mean of the result and its transpose.
+    eq-why-forward, eq-why-backward and eq-why-product (B. A. Pearlmutter, 1994). f″ is
+    found by a complex step through df.
 
     Examples
     --------
     >>> network = Network((1, 1, 2), "identity", rng=np.random.default_rng(0))
     >>> network.parameters = [0, 0, 0, 0, 0, 0]
-    >>> hessian(network, [[1.0]], [0])[0].tolist()
+    >>> bending(network, [[1.0]], [0])(np.eye(6)[0]).tolist()
     [0.0, 0.0, -0.5, 0.5, 0.0, 0.0]
     """
-    X, T = _check_samples(network, X, T)
-    product, P = _bending(network, X, T), network.parameters.size
-    step = max(1, 2**20 // (len(X) * sum(network.widths)))
-    unit = np.eye(P, dtype=network.dtype)  # (P, P)
-    parts = [product(unit[i : i + step]) for i in range(0, P, step)]
-    H = np.concatenate(parts)  # (P, P)
-    return (H + H.T) / 2
+    W, f = network.W, network.activations
+    A, Z = forward(W, network.b, X, f)
+    D = deltas(W, A, Z, T, f)
+    slopes = [None, *(each.df(a) for each, a in zip(f, A[1:]))]
+    bends = [None, *(_bend(each, a) for each, a in zip(f, A[1:]))]
+
+    def product(v):
+        V, c = _cut(v, network.widths)
+        A_dot, Z_dot = _forward_velocity(W, V, c, Z, slopes)
+        D_dot = _delta_velocity(W, V, D, A_dot, Z_dot[-1], slopes, bends)
+        return _joined(*_gradient_velocity(D, D_dot, Z, Z_dot))  # (…, P)
+
+    return product
 
 # %% ../nbs/17_why.ipynb #5232f8f3
 class Ritz(NamedTuple):
@@ -218,29 +158,27 @@ class Ritz(NamedTuple):
     vectors: NDArray
     bounds: NDArray
 
-
-def lanczos(
-    product: Callable[[NDArray], NDArray], size: int, *,
-    steps: int, rng: np.random.Generator,
-) -> Ritz:  # fmt: skip
-    """Approximate eigenvalues of a symmetric matrix of which only products are known.
+# %% ../nbs/17_why.ipynb #3088e768
+@accepts(product=function, start=real("P"), steps=count)
+def ritz(
+    product: Callable[[NDArray], NDArray], start: ArrayLike, steps: int
+) -> Ritz:
+    """Lanczos' method: eigenvalues of a symmetric matrix, seen from a few vectors.
 
     Parameters
     ----------
     product : callable
-        ``product(v)`` returns the matrix times v, both of shape (size,).
-    size : int
-        Of the matrix.
+        ``product(v)`` returns the matrix times v, both of shape (P,).
+    start : array_like of float, shape (P,)
+        The first vector, of any length but zero.
     steps : int
-        How many products to make, at least 1; at most `size` are.
-    rng : numpy.random.Generator
-        Draws the first vector.
+        How many products to make, at least 1. Fewer are made if there is nothing left.
 
     Returns
     -------
     values : ndarray of float64, shape (k,)
         Ascending, with k ≤ steps. The first and the last are the best.
-    vectors : ndarray of float64, shape (k, size)
+    vectors : ndarray of float64, shape (k, P)
         Unit vectors, one a row.
     bounds : ndarray of float64, shape (k,)
         How far each value can be from the nearest eigenvalue, up to rounding.
@@ -248,91 +186,40 @@ def lanczos(
     Raises
     ------
     TypeError
-        If `product` is no function, a count no integer or `rng` no generator.
+        If `product` is no function, `start` no array of real numbers or `steps` no
+        integer.
     ValueError
-        If a count is below 1, or a product has another shape or is not finite.
+        If `start` is no vector of finite numbers, or `steps` below 1.
 
     Notes
     -----
-    eq-why-lanczos. Every new vector is made orthogonal to all before it, twice, against
-    rounding (C. Lanczos, 1950; G. H. Golub and C. F. Van Loan, 2013).
+    eq-why-lanczos (C. Lanczos, 1950; G. H. Golub and C. F. Van Loan, 2013).
 
     Examples
     --------
     >>> H = np.diag([-2.0, 0.5, 1.0, 3.0])
-    >>> found = lanczos(lambda v: H @ v, 4, steps=4, rng=np.random.default_rng(0))
-    >>> found.values.round(6).tolist()
+    >>> ritz(lambda v: H @ v, [1.0, 1.0, 1.0, 1.0], 4).values.round(6).tolist()
     [-2.0, 0.5, 1.0, 3.0]
     """
-    check_function(product, "product")
-    size = check_count(size, "size")
-    steps, rng = min(check_count(steps, "steps"), size), check_generator(rng)
-    Q, alpha, beta = np.zeros((steps, size)), [], []
-    q = rng.standard_normal(size)  # (size,)
-    for k in range(steps):
-        Q[k] = q / np.linalg.norm(q)
-        q = check_array(product(Q[k].copy()), "product", (size,), real=True)
-        alpha.append(float(Q[k] @ q))
-        for _ in range(2):
-            q = q - Q[: k + 1].T @ (Q[: k + 1] @ q)
+    Q, alpha, beta, q = np.zeros((0, len(start))), [], [], start
+    for _ in range(steps):
+        Q = np.vstack([Q, q / np.linalg.norm(q)])  # (k, P)
+        q = product(Q[-1].copy())
+        alpha.append(float(Q[-1] @ q))
+        for _ in range(2):  # orthogonal to all before, twice, against rounding
+            q = q - Q.T @ (Q @ q)
         beta.append(float(np.linalg.norm(q)))
         if beta[-1] <= 1e-13 * max(map(abs, alpha + beta)):
             break  # the vectors so far span all that H makes of the first
-    k = len(alpha)
-    small = np.diag(alpha) + np.diag(beta[: k - 1], 1) + np.diag(beta[: k - 1], -1)
+    small = np.diag(alpha) + np.diag(beta[:-1], 1) + np.diag(beta[:-1], -1)
     values, S = np.linalg.eigh(small)  # (k,), (k, k)
-    return Ritz(values, S.T @ Q[:k], beta[-1] * np.abs(S[-1]))
-
-# %% ../nbs/17_why.ipynb #7265b3a6
-def extreme_curvatures(
-    network: Network, X: ArrayLike, T: ArrayLike, *,
-    rng: np.random.Generator, steps: int = 40,
-) -> tuple[float, float]:  # fmt: skip
-    """The least and the greatest eigenvalue of the second derivatives, by products.
-
-    Parameters
-    ----------
-    network : Network
-        At whose parameters they are taken.
-    X : array_like of float, shape (M, N)
-        Inputs, one row a sample.
-    T : array_like of int, shape (M,), or of float, shape (M, K)
-        Labels, or rows that sum to one.
-    rng : numpy.random.Generator
-        Draws the first vector.
-    steps : int
-        How many products to make, at least 1.
-
-    Returns
-    -------
-    least, greatest : float
-        They lie within the range of the true eigenvalues, up to rounding.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `hessian_product` and `lanczos`.
-
-    Notes
-    -----
-    eq-why-lanczos on the products of eq-why-product.
-
-    Examples
-    --------
-    >>> network = Network((1, 1, 2), "identity", rng=np.random.default_rng(0))
-    >>> network.parameters = [0, 0, 0, 0, 0, 0]
-    >>> ends = extreme_curvatures(network, [[1.0]], [0], rng=np.random.default_rng(0))
-    >>> [round(end, 6) for end in ends]
-    [-1.0, 1.0]
-    """
-    X, T = _check_samples(network, X, T)
-    product, P = _bending(network, X, T), network.parameters.size
-    cast = lambda v: product(v.astype(network.dtype))
-    values = lanczos(cast, P, steps=steps, rng=rng).values  # (k,)
-    return float(values[0]), float(values[-1])
+    return Ritz(values, S.T @ Q, beta[-1] * np.abs(S[-1]))
 
 # %% ../nbs/17_why.ipynb #e978f93c
-def jacobian_product(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
+@accepts(
+    network=_network, X=real("M N", like="network"), V=real("[n] P", like="network")
+)
+def logit_velocity(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
     """How fast the logits change when the parameters move along a vector.
 
     Parameters
@@ -363,214 +250,197 @@ def jacobian_product(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
     Examples
     --------
     >>> network = Network((2, 2), rng=np.random.default_rng(0))
-    >>> jacobian_product(network, [[3.0, 4.0]], [1.0, 0.0, 0.0, 1.0, 0.0, 5.0]).tolist()
+    >>> logit_velocity(network, [[3.0, 4.0]], [1.0, 0.0, 0.0, 1.0, 0.0, 5.0]).tolist()
     [[3.0, 9.0]]
     """
-    X, P = _check_inputs(network, X), network.parameters.size
-    V = check_array(V, "V", (P,), ("n", P), real=True).astype(network.dtype)
     A, Z = forward(network.W, network.b, X, network.activations)
-    slopes = [None] + [f.df(A[r]) for r, f in enumerate(network.activations, 1)]
-    return _forward_velocity(network.W, *_cut(V, network.widths), Z, slopes)[0][-1]
+    slopes = [None, *(f.df(a) for f, a in zip(network.activations, A[1:]))]
+    A_dot, _ = _forward_velocity(network.W, *_cut(V, network.widths), Z, slopes)
+    return A_dot[-1]  # (…, M, K)
 
 # %% ../nbs/17_why.ipynb #e649b432
-def critical_point(
-    network: Network, X: ArrayLike, T: ArrayLike, *,
-    steps: int = 100, tolerance: float = 1e-7,
-) -> tuple[Network, NDArray, float]:  # fmt: skip
-    """Search for a place where the gradient is zero, be it minimum or saddle.
+@accepts(
+    network=_network, X=real("M N", like="network"),
+    T=targets("M", "M K", like="network"),
+)  # fmt: skip
+def newton_path(
+    network: Network, X: ArrayLike, T: ArrayLike
+) -> Iterator[tuple[Network, NDArray, float]]:
+    """Places with ever shorter gradients, be it toward a minimum or a saddle.
 
     Parameters
     ----------
-    network : Network of float64
+    network : Network
         Where to start. Stays as it is.
     X : array_like of float, shape (M, N)
         Inputs, one row a sample.
     T : array_like of int, shape (M,), or of float, shape (M, K)
         Labels, or rows that sum to one.
-    steps : int
-        The most steps, at least 1. Each needs the whole H and its eigenvectors.
-    tolerance : float
-        The length of the gradient that is short enough, positive.
 
-    Returns
-    -------
+    Yields
+    ------
     network : Network
-        The place that was found. Nothing promises that the gradient is zero there.
+        A place, the start first; always the same object.
     curvatures : ndarray, shape (P,)
         The eigenvalues of H there, ascending.
     length : float
-        The length of the gradient there.
+        The length of the gradient there. The path ends where no step shortens it.
 
     Raises
     ------
-    TypeError, ValueError
-        As `hessian_product`; also if a count is below 1, `tolerance` not positive or
-        the network of float32.
+    TypeError
+        If `network` is no Network, or an array does not hold real numbers.
+    ValueError
+        If shapes do not fit, NaN or infinity occurs, or `T` is no set of targets.
 
     Notes
     -----
-    The method of Levenberg and Marquardt for g = 0, with H from eq-why-product; which
-    may also end where Hg = 0 but g is not (C. G. Frye et al., 2021).
+    The method of Levenberg and Marquardt for g = 0, with H from eq-why-product.
 
     Examples
     --------
     >>> network = Network((1, 1, 2), "tanh", rng=np.random.default_rng(1))
-    >>> X, T = [[1.0], [2.0]], [[0.25, 0.75], [0.75, 0.25]]
-    >>> found, curvatures, length = critical_point(network, X, T)
-    >>> length < 1e-7
+    >>> path = newton_path(network, [[1.0], [2.0]], [[0.25, 0.75], [0.75, 0.25]])
+    >>> lengths = [length for _, (_, _, length) in zip(range(99), path)]
+    >>> lengths[-1] < 1e-7 < lengths[0]
     True
     """
-    X, T = _check_samples(network, X, T)
-    if network.dtype != np.float64:
-        raise ValueError(f"network: expected one of float64, got {network.dtype}")
-    steps = check_count(steps, "steps")
-    tolerance = check_number(tolerance, "tolerance", positive=True)
-    found, mu = network.copy(), 1.0
-    g = found.gradient(X, T)  # (P,)
-    values, Q = np.linalg.eigh(hessian(found, X, T))  # (P,), (P, P)
-    for _ in range(steps):
-        if np.linalg.norm(g) <= tolerance:
-            break
-        here, c = found.parameters.copy(), Q.T @ g
+    place, mu, unit = network.copy(), 1.0, np.eye(network.parameters.size)
+    while True:
+        g = place.gradient(X, T)  # (P,)
+        values, Q = np.linalg.eigh(bending(place, X, T)(unit))  # (P,), (P, P)
+        yield place, values, float(np.linalg.norm(g))
+        here, c = place.parameters.copy(), Q.T @ g
         while mu < 1e12:
-            found.parameters = here - Q @ (values / (values**2 + mu) * c)
-            new = found.gradient(X, T)  # (P,)
+            place.parameters = here - Q @ (values / (values**2 + mu) * c)
+            new = place.gradient(X, T)  # (P,)
             if new @ new < g @ g:
                 break
             mu *= 2
         else:
-            found.parameters = here
-            break
-        g, mu = new, mu / 4
-        values, Q = np.linalg.eigh(hessian(found, X, T))
-    return found, values, float(np.linalg.norm(g))
+            place.parameters = here
+            return
+        mu /= 4
 
 # %% ../nbs/17_why.ipynb #546a3953
-def _check_alike(networks):
-    "A list of networks of one shape."
-    if isinstance(networks, Network) or not isinstance(networks, Sequence):
-        wanted = "a list of Networks"
-        raise TypeError(f"networks: expected {wanted}, got {type(networks).__name__}")
-    if not networks:
-        raise ValueError("networks: expected at least one, got none")
-    for i, network in enumerate(networks):
-        if not isinstance(network, Network):
-            got = type(network).__name__
-            raise TypeError(f"networks[{i}]: expected a Network, got {got}")
-        first = networks[0]
-        if repr(network) != repr(first) or network.activations != first.activations:
-            raise ValueError(f"networks[{i}]: expected one like {first}, got {network}")
-    if len(set(map(id, networks))) < len(networks):
-        raise ValueError("networks: expected different ones, got one of them twice")
-    return list(networks)
+def _stacked_forward(network, theta, X):
+    "Sums and activations of S networks: for X of shape (M, N), or (S, B, N)."
+    (W, b), A, Z = _cut(theta, network.widths), [None], [X]
+    for r in range(1, len(W)):
+        A.append(Z[r - 1] @ _turned(W[r]) + b[r][:, None, :])  # (S, M, P_r)
+        Z.append(network.activations[r - 1].f(A[r]) if r < len(W) - 1 else None)
+    return A, Z
 
 
-def _stacked_gradient(W, b, f, X, T, into_W, into_b):
-    "One gradient for each of a stack of networks, each from its own batch."
-    R, (_, B, _) = len(W) - 2, X.shape
-    A, Z = [None], [X]
-    for r in range(1, R + 2):
-        A.append(Z[r - 1] @ _turned(W[r]) + b[r][:, None, :])  # (S, B, P_r)
-        if r <= R:
-            Z.append(f[r].f(A[r]))  # (S, B, P_r)
-    Y = np.exp(A[R + 1] - A[R + 1].max(axis=-1, keepdims=True))  # (S, B, K)
-    D = (Y / Y.sum(axis=-1, keepdims=True) - T) / B  # (S, B, K)
-    for r in range(R + 1, 0, -1):
-        np.matmul(_turned(D), Z[r - 1], out=into_W[r])
-        np.sum(D, axis=1, out=into_b[r])
-        if r > 1:
-            D = f[r - 1].df(A[r - 1]) * (D @ W[r])  # (S, B, P_{r−1})
-
-# %% ../nbs/17_why.ipynb #27277e9d
-def fit_together(
-    networks: Sequence[Network], X: ArrayLike, y: ArrayLike, *,
-    epochs: int, batch_size: int, eta: float | Callable[[float], float],
-    rng: np.random.Generator,
-) -> None:  # fmt: skip
-    """Train many small networks of one shape at once, each with its own shuffles.
-
-    Parameters
-    ----------
-    networks : sequence of Network
-        All of the same widths, activations and dtype. Their parameters are changed.
-    X : array_like of float, shape (M, N)
-        Inputs, one row a sample.
-    y : array_like of int, shape (M,), or of float, shape (M, K)
-        Labels, or rows that sum to one.
-    epochs : int
-        How often to go through all samples, at least 1.
-    batch_size : int
-        Samples in a batch, at least 1; more than M means M.
-    eta : float or callable
-        The learning rate, positive; or ``eta(epochs_done)``, asked before each step.
-    rng : numpy.random.Generator
-        Shuffles.
-
-    Raises
-    ------
-    Diverged
-        If a parameter of any network becomes infinite or NaN. All networks are then as
-        after the last epoch in which none was; the error holds their parameters.
-    TypeError
-        If an argument is of the wrong kind.
-    ValueError
-        If the networks differ in shape, arrays do not fit or are not finite, or a
-        number is out of range.
-
-    Notes
-    -----
-    eq-descent-batch on stacks of matrices. Ctrl-C leaves the networks where they were.
-
-    Examples
-    --------
-    >>> pair = [Network((2, 3, 2), rng=np.random.default_rng(seed)) for seed in (0, 1)]
-    >>> X, labels = [[1.0, 2.0], [0.0, -1.0]], [0, 1]
-    >>> fit_together(pair, X, labels, epochs=200, batch_size=1, eta=0.5,
-    ...              rng=np.random.default_rng(0))
-    >>> [network.score(X, labels) for network in pair]
-    [1.0, 1.0]
-    """
-    networks = _check_alike(networks)
-    X, T = _check_samples(networks[0], X, y, "y")
-    epochs = check_count(epochs, "epochs")
-    batch_size = min(check_count(batch_size, "batch_size"), len(X))
-    rate = eta if callable(eta) else lambda done: eta
-    check_number(rate(0.0), "eta", positive=True)
-    check_generator(rng)
-    theta = np.stack([network.parameters for network in networks])  # (S, P)
-    gradient, f = np.empty_like(theta), [None, *networks[0].activations]
-    W, b = _cut(theta, networks[0].widths)
-    into_W, into_b = _cut(gradient, networks[0].widths)
-    try:
-        for epoch in range(epochs):
-            kept = theta.copy()  # (S, P)
-            order = rng.permuted(np.tile(np.arange(len(X)), (len(theta), 1)), axis=1)
-            for first in range(0, len(X), batch_size):
-                rows = order[:, first : first + batch_size]  # (S, B)
-                step = check_number(rate(epoch + first / len(X)), "eta", positive=True)
-                with np.errstate(over="ignore", invalid="ignore"):  # see Diverged
-                    _stacked_gradient(W, b, f, X[rows], T[rows], into_W, into_b)
-                    gradient *= step
-                    theta -= gradient
-            if not np.isfinite(theta).all():
-                raise Diverged(list(kept), epoch, step)
-    finally:
-        last = theta if np.isfinite(theta).all() else kept  # (S, P)
-        for network, parameters in zip(networks, last):
-            network.parameters = parameters
-
-# %% ../nbs/17_why.ipynb #2a7469a8
-def losses_at(
-    network: Network, parameters: ArrayLike, X: ArrayLike, T: ArrayLike
+@accepts(network=_network, theta=real("S P"), X=real("S B N"), T=real("S B K"))
+def stacked_gradient(
+    network: Network, theta: ArrayLike, X: ArrayLike, T: ArrayLike
 ) -> NDArray:
-    """The mean loss at many places.
+    """A gradient for each of many networks of one shape, each from its own batch.
 
     Parameters
     ----------
     network : Network
         Whose shape and activation functions are used. Stays as it is.
-    parameters : array_like of float, shape (S, P)
-        A place a row, in the order of `network.parameters`.
+    theta : array_like of float, shape (S, P)
+        The parameters of the S networks, in the order of `network.parameters`.
+    X : array_like of float, shape (S, B, N)
+        A batch of inputs for each.
+    T : array_like of float, shape (S, B, K)
+        Its targets, as rows.
+
+    Returns
+    -------
+    ndarray, shape (S, P)
+
+    Raises
+    ------
+    TypeError
+        If `network` is no Network, or an array does not hold real numbers.
+    ValueError
+        If shapes do not fit, or NaN or infinity occurs.
+
+    Notes
+    -----
+    eq-delta-batch and eq-delta-batch-gradients on stacks of matrices.
+
+    Examples
+    --------
+    >>> network = Network((2, 3, 2), rng=np.random.default_rng(0))
+    >>> X, T = np.array([[1.0, 2.0]]), np.array([[1.0, 0.0]])
+    >>> g = stacked_gradient(network, [network.parameters], [X], [T])
+    >>> bool(np.allclose(g[0], network.gradient(X, T)))
+    True
+    """
+    A, Z = _stacked_forward(network, theta, X)
+    (W, b), f = _cut(theta, network.widths), network.activations
+    Y = np.exp(A[-1] - A[-1].max(axis=-1, keepdims=True))  # (S, B, K)
+    D = (Y / Y.sum(axis=-1, keepdims=True) - T) / X.shape[1]  # (S, B, K)
+    dW, db = [None] * len(W), [None] * len(W)
+    for r in range(len(W) - 1, 0, -1):
+        dW[r], db[r] = _turned(D) @ Z[r - 1], D.sum(axis=1)
+        if r > 1:
+            D = f[r - 2].df(A[r - 1]) * (D @ W[r])  # (S, B, P_{r−1})
+    return _joined(dW, db)  # (S, P)
+
+# %% ../nbs/17_why.ipynb #27277e9d
+@accepts(samples=count, networks=count, batch_size=count, rng=generator)
+def shuffles(
+    samples: int, networks: int, batch_size: int,
+    rng: np.random.Generator | int | None = None,
+) -> Iterator[NDArray]:  # fmt: skip
+    """An epoch's batches for many networks, each with its own order.
+
+    Parameters
+    ----------
+    samples, networks : int
+        How many there are, M and S.
+    batch_size : int
+        Samples in a batch, B; the last one takes what is left.
+    rng : numpy.random.Generator, seed or None
+        Shuffles. None is fresh entropy.
+
+    Yields
+    ------
+    ndarray of int, shape (S, B)
+        The rows that each network takes.
+
+    Raises
+    ------
+    TypeError
+        If a count is no integer, or `rng` neither a generator nor a seed.
+    ValueError
+        If a count is below 1.
+
+    Notes
+    -----
+    eq-descent-batch, S times.
+
+    Examples
+    --------
+    >>> [rows.shape for rows in shuffles(5, 3, 2, rng=0)]
+    [(3, 2), (3, 2), (3, 1)]
+    """
+    order = rng.permuted(np.tile(np.arange(samples), (networks, 1)), axis=1)  # (S, M)
+    for first in range(0, samples, batch_size):
+        yield order[:, first : first + batch_size]
+
+# %% ../nbs/17_why.ipynb #2a7469a8
+@accepts(
+    network=_network, theta=real("S P", like="network"), X=real("M N", like="network"),
+    T=targets("M", "M K", like="network", hot=True),
+)  # fmt: skip
+def stacked_losses(
+    network: Network, theta: ArrayLike, X: ArrayLike, T: ArrayLike
+) -> NDArray:
+    """The mean loss of many networks of one shape, on the same samples.
+
+    Parameters
+    ----------
+    network : Network
+        Whose shape and activation functions are used. Stays as it is.
+    theta : array_like of float, shape (S, P)
+        The parameters of the S networks, in the order of `network.parameters`.
     X : array_like of float, shape (M, N)
         Inputs, one row a sample.
     T : array_like of int, shape (M,), or of float, shape (M, K)
@@ -582,42 +452,28 @@ def losses_at(
 
     Raises
     ------
-    TypeError, ValueError
-        As `hessian_product`.
+    TypeError
+        If `network` is no Network, or an array does not hold real numbers.
+    ValueError
+        If shapes do not fit, NaN or infinity occurs, or `T` is no set of targets.
 
     Notes
     -----
-    def-delta-network on stacks of matrices, a few places at a time.
+    def-delta-network on stacks of matrices, all at once.
 
     Examples
     --------
     >>> network = Network((2, 3, 2), rng=np.random.default_rng(0))
-    >>> places = np.stack([network.parameters, np.zeros(17)])
-    >>> losses_at(network, places, [[1.0, 2.0]], [0]).round(6)[1]
-    np.float64(0.693147)
+    >>> stacked_losses(network, [np.zeros(17)], [[1.0, 2.0]], [0]).round(6).tolist()
+    [0.693147]
     """
-    X, T = _check_samples(network, X, T)
-    f, widths = [None, *network.activations], network.widths
-    P = network.parameters.size
-    places = check_array(parameters, "parameters", ("S", P), real=True)
-    places = places.astype(network.dtype, copy=False)  # (S, P)
-    losses = np.empty(len(places))  # (S,)
-    step = max(1, 2**21 // (len(X) * max(widths)))
-    for first in range(0, len(places), step):
-        W, b = _cut(places[first : first + step], widths)
-        Z = X
-        for r in range(1, len(widths)):
-            Z = Z @ _turned(W[r]) + b[r][:, None, :]  # (s, M, P_r)
-            if r < len(widths) - 1:
-                Z = f[r].f(Z)
-        shape = (len(Z), *T.shape)
-        rows = np.broadcast_to(T, shape).reshape(-1, T.shape[1])  # (s·M, K)
-        each = cross_entropy(Z.reshape(-1, T.shape[1]), rows)  # (s·M,)
-        means = each.reshape(shape[:2]).mean(axis=1, dtype=np.float64)  # (s,)
-        losses[first : first + step] = means
-    return losses
+    A, _ = _stacked_forward(network, theta, X)
+    rows = np.tile(T, (len(theta), 1))  # (S·M, K)
+    each = cross_entropy(A[-1].reshape(rows.shape), rows)  # (S·M,)
+    return each.reshape(len(theta), -1).mean(axis=1, dtype=np.float64)  # (S,)
 
 # %% ../nbs/17_why.ipynb #0aaec80a
+@accepts(start=real("P"), middle=real("P"), end=real("P"), s=real("n", ""))
 def bezier(
     start: ArrayLike, middle: ArrayLike, end: ArrayLike, s: ArrayLike
 ) -> NDArray:
@@ -650,85 +506,71 @@ def bezier(
     >>> bezier([0.0, 0.0], [1.0, 2.0], [2.0, 0.0], [0.0, 0.5, 1.0]).tolist()
     [[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]]
     """
-    start = check_array(start, "start", ("P",), real=True)
-    middle = check_array(middle, "middle", start.shape, real=True)
-    end = check_array(end, "end", start.shape, real=True)
-    s = check_array(s, "s", ("n",), (), real=True)[..., None]  # (n, 1) or (1,)
+    s = s[..., None]  # (n, 1) or (1,)
     return (1 - s) ** 2 * start + 2 * s * (1 - s) * middle + s**2 * end
 
 
-def _pull(network, ends, middle, s, X, T):
-    "What the loss at one place of the curve contributes to the gradient by `middle`."
-    network.parameters = bezier(ends[0], middle, ends[1], s)
-    return 2 * s * (1 - s) * network.gradient(X, T)  # (P,)
-
-# %% ../nbs/17_why.ipynb #ae794b68
-def connect(
-    start: Network, end: Network, X: ArrayLike, y: ArrayLike, *,
-    epochs: int, batch_size: int, eta: float, rng: np.random.Generator,
+@accepts(
+    network=_network, start=real("P"), middle=real("P"), end=real("P"), s=number,
+    X=real("M N", like="network"), T=targets("M", "M K", like="network"),
+)  # fmt: skip
+def pull(
+    network: Network, start: ArrayLike, middle: ArrayLike, end: ArrayLike, s: float,
+    X: ArrayLike, T: ArrayLike,
 ) -> NDArray:  # fmt: skip
-    """Train a curved path of low loss between two networks.
+    """What the loss at one place of a curve adds to the gradient by its middle.
 
     Parameters
     ----------
-    start, end : Network
-        The two ends, of one shape. They stay as they are.
+    network : Network
+        Whose shape and activation functions are used. Stays as it is.
+    start, middle, end : array_like of float, shape (P,)
+        The curve, as for `bezier`.
+    s : float
+        How far along.
     X : array_like of float, shape (M, N)
         Inputs, one row a sample.
-    y : array_like of int, shape (M,), or of float, shape (M, K)
+    T : array_like of int, shape (M,), or of float, shape (M, K)
         Labels, or rows that sum to one.
-    epochs, batch_size : int
-        As for `dlnbook.descent.descend`. Each batch is used at one random place.
-    eta : float
-        The learning rate, positive.
-    rng : numpy.random.Generator
-        Draws the places and shuffles.
 
     Returns
     -------
-    ndarray of float64, shape (P,)
-        The middle of the path, for `bezier`. It begins halfway between the ends.
+    ndarray, shape (P,)
 
     Raises
     ------
-    Diverged
-        If it becomes infinite or NaN.
-    TypeError, ValueError
-        If the networks differ in shape, arrays do not fit, or a number is out of range.
+    TypeError
+        If `network` is no Network, or an array does not hold real numbers.
+    ValueError
+        If shapes do not fit, NaN or infinity occurs, or `T` is no set of targets.
 
     Notes
     -----
-    eq-why-bend (T. Garipov and others, 2018; F. Draxler and others, 2018).
+    eq-why-bend: its mean over s from 0 to 1 is the gradient of the mean loss.
 
     Examples
     --------
-    >>> start, end = (Network((2, 3, 2), rng=np.random.default_rng(s)) for s in (0, 1))
-    >>> middle = connect(start, end, [[1.0, 2.0], [0.0, -1.0]], [0, 1], epochs=5,
-    ...                  batch_size=1, eta=0.1, rng=np.random.default_rng(0))
-    >>> middle.shape
-    (17,)
+    >>> network = Network((2, 2), rng=np.random.default_rng(0))
+    >>> pull(network, np.zeros(6), np.ones(6), np.zeros(6), 0.0, [[1.0, 2.0]], [0]).any()
+    np.False_
     """
-    _check_alike([start, end])
-    X, T = _check_samples(start, X, y, "y")
-    rng, network = check_generator(rng), start.copy()
-    ends = start.parameters.astype(np.float64), end.parameters.astype(np.float64)
-
-    def gradient(parameters, X, T):
-        return [_pull(network, ends, parameters[0], rng.uniform(), X, T)]
-
-    halfway, how = (ends[0] + ends[1]) / 2, dict(eta=eta, batch_size=batch_size)
-    return descend([halfway], gradient, X, T, **how, epochs=epochs, rng=rng)[0]
+    place = network.copy()
+    place.parameters = bezier(start, middle, end, s)
+    return 2 * s * (1 - s) * place.gradient(X, T)  # (P,)
 
 # %% ../nbs/17_why.ipynb #8d8535e1
-def random_direction(network: Network, rng: np.random.Generator) -> NDArray:
+@accepts(network=_network, rng=generator)
+def random_direction(
+    network: Network, rng: np.random.Generator | int | None = None
+) -> NDArray:
     """A random direction with the length of the network's weights, node by node.
 
     Parameters
     ----------
     network : Network
         Whose weights give the lengths.
-    rng : numpy.random.Generator
-        Draws the direction.
+    rng : numpy.random.Generator, seed or None
+        Draws the direction. None is fresh entropy.
 
     Returns
     -------
@@ -739,7 +581,9 @@ def random_direction(network: Network, rng: np.random.Generator) -> NDArray:
     Raises
     ------
     TypeError
-        If `network` is no Network or `rng` no generator.
+        If `network` is no Network, or `rng` neither a generator nor a seed.
+    ValueError
+        If `rng` is a negative number.
 
     Notes
     -----
@@ -753,66 +597,9 @@ def random_direction(network: Network, rng: np.random.Generator) -> NDArray:
     >>> round(float(np.linalg.norm(direction[:2])), 6), float(direction[2])
     (5.0, 0.0)
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"network: expected a Network, got {type(network).__name__}")
-    check_generator(rng)
     direction = np.zeros_like(network.parameters)  # (P,)
     for part, W in zip(_cut(direction, network.widths)[0][1:], network.W[1:]):
         drawn = rng.standard_normal(W.shape)  # (P_r, P_{r−1})
         lengths = np.linalg.norm(W, axis=1) / np.linalg.norm(drawn, axis=1)  # (P_r,)
         part[...] = drawn * lengths[:, None]
     return direction
-
-# %% ../nbs/17_why.ipynb #44be14fb
-def loss_slice(
-    network: Network, X: ArrayLike, T: ArrayLike,
-    directions: ArrayLike, steps: ArrayLike,
-) -> NDArray:  # fmt: skip
-    """The loss on a line or a plane through a network.
-
-    Parameters
-    ----------
-    network : Network
-        In the middle, where both steps are 0. Stays as it is.
-    X : array_like of float, shape (M, N)
-        Inputs, one row a sample.
-    T : array_like of int, shape (M,), or of float, shape (M, K)
-        Labels, or rows that sum to one.
-    directions : array_like of float, shape (P,) or (2, P)
-        One direction for a line, two for a plane.
-    steps : array_like of float, shape (n,)
-        How far to go, in multiples of the directions.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,) or (n, n)
-        For a plane, [i, j] is i steps along the first and j along the second.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `losses_at`.
-
-    Notes
-    -----
-    def-delta-network at the places of the slice (I. J. Goodfellow, O. Vinyals and
-    A. M. Saxe, 2015, for lines).
-
-    Examples
-    --------
-    >>> network = Network((2, 2), rng=np.random.default_rng(0))
-    >>> L = loss_slice(network, [[1.0, 2.0]], [0], np.ones(6), [-1.0, 0.0, 1.0])
-    >>> bool(np.allclose(L, network.loss([[1.0, 2.0]], [0])))
-    True
-    """
-    _check_inputs(network, X)
-    P = network.parameters.size
-    directions = check_array(directions, "directions", (P,), (2, P), real=True)
-    steps = check_array(steps, "steps", ("n",), real=True)
-    middle = network.parameters.astype(np.float64)  # (P,)
-    if directions.ndim == 1:
-        return losses_at(network, middle + np.outer(steps, directions), X, T)
-    first, second = (np.outer(steps, each) for each in directions)  # (n, P), (n, P)
-    places = middle + first[:, None] + second  # (n, n, P)
-    losses = losses_at(network, places.reshape(-1, P), X, T)  # (n²,)
-    return losses.reshape(len(steps), len(steps))

@@ -379,9 +379,3 @@ def accuracy(A: ArrayLike, labels: ArrayLike) -> float:
     0.5
     """
     return float((A.argmax(axis=1) == labels).mean())
-
-# %% ../nbs/02_loss.ipynb #aa11bb22
-def __getattr__(name):  # until all chapters have moved
-    if name == "check_targets":
-        return lambda T, K: distribution(f"{K}", f"M {K}").check(T, "T", {})
-    raise AttributeError(name)

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .activation import ACTIVATIONS, PAIRS, Activation
 from .arguments import accepts, instance, number, positive, real, targets
-from .network import Network, deltas, forward
+from .delta import deltas, forward
+from .network import Network
 
 # %% auto #0
 __all__ = ['lecun_tanh', 'silu', 'gelu', 'leaky_relu', 'elu', 'slopes', 'delta_norms', 'dead_units']

@@ -12,8 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .arguments import accepts, text
-from .doors import check_function
+from .arguments import accepts, function, text
 
 _T = TypeVar("_T")
 
@@ -259,6 +258,7 @@ def slider(values: Iterable, *, start: Any = None, label: str | None = None, for
     return made
 
 # %% ../nbs/tools_page.ipynb #cf06ff72
+@accepts(draw=function)
 def frame_html(draw: Callable[..., Any], values: dict[str, Any]) -> str:
     """One frame of an explorable, as the page shows it.
 
@@ -285,12 +285,13 @@ def frame_html(draw: Callable[..., Any], values: dict[str, Any]) -> str:
     >>> frame_html(lambda x: Picture(f"<svg>{x}</svg>", alt="A number."), {"x": 3})
     '<div class="dln-picture"><svg>3</svg></div>'
     """
-    picture = check_function(draw, "draw")(**values)
+    picture = draw(**values)
     if not hasattr(picture, "_repr_html_"):
         raise TypeError(f"draw: expected it to return a picture (see dlnbook.figures.figure), got {type(picture).__name__}")
     return picture._repr_html_()
 
 # %% ../nbs/tools_page.ipynb #63b85d28
+@accepts(draw=function)
 def explore(draw: Callable[..., Any], **sliders: Any) -> Any:
     """Show a picture that answers to one or two sliders.
 
@@ -326,7 +327,6 @@ def explore(draw: Callable[..., Any], **sliders: Any) -> Any:
     ...     return f"A line of slope {slope}."
     >>> shown = explore(line, slope=[1, 2, 3])
     """
-    check_function(draw, "draw")
     if not 1 <= len(sliders) <= 2:
         raise ValueError(f"sliders: expected one or two, got {len(sliders)}")
     made = {name: each if isinstance(each, Slider) else slider(each) for name, each in sliders.items()}

@@ -115,7 +115,93 @@ def test_the_file_is_an_ordinary_one_and_links_stay_links(tmp_path):
     assert (tmp_path / "link").is_symlink() and list(load_arrays(tmp_path / "x", KIND, 1)[0]) == ["y"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions as in POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o755, 0o666])
+def test_permissions_are_kept(path, mode, monkeypatch):
+    os.chmod(path, mode)
+    seen, write = [], files._write
+
+    def watched(file, *rest):
+        seen.append(os.fstat(file.fileno()).st_mode & 0o777)
+        write(file, *rest)
+
+    monkeypatch.setattr(files, "_write", watched)
+    save_arrays(path, KIND, 1, {"y": [1]})
+    assert path.stat().st_mode & 0o777 == mode and seen == [0o600]  # nobody else reads the draft
+    assert list(load_arrays(path, KIND, 1)[0]) == ["y"] and only(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes as in POSIX")
+def test_pipes_devices_and_folders_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    os.mkdir(tmp_path / "folder")
+    (tmp_path / "link").symlink_to("pipe")
+    before = sorted(os.listdir(tmp_path))
+    for place, kind in {"pipe": "pipe", "folder": "folder", "link": "pipe", os.devnull: "device"}.items():
+        for call in (lambda path: save_arrays(path, KIND, 1, ARRAYS), lambda path: load_arrays(path, KIND, 1)):
+            with pytest.raises(OSError if kind == "folder" else ValueError, match=f"^path: expected a plain file, got a {kind}: "):
+                call(tmp_path / place)
+    assert sorted(os.listdir(tmp_path)) == before and (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="lengths as in POSIX")
+def test_names_as_long_as_the_file_system_permits(tmp_path):
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX")
+    for name in ("x" * longest, "ü" * (longest // 2), "x"):
+        save_arrays(tmp_path / name, KIND, 1, ARRAYS)
+        save_arrays(tmp_path / name, KIND, 1, {"y": [1]})
+        assert list(load_arrays(tmp_path / name, KIND, 1)[0]) == ["y"] and only(tmp_path / name)
+        os.unlink(tmp_path / name)
+    with pytest.raises(OSError):
+        save_arrays(tmp_path / ("x" * (longest + 1)), KIND, 1, ARRAYS)
+    assert not os.listdir(tmp_path)
+
+
 # What is wrong with a file is said
+
+
+def sealed(path, header, members=()):
+    "A file with a proper seal and any contents."
+    with open(path, "wb+") as file:
+        files._write(file, header if isinstance(header, str) else json.dumps(header), {})
+    if members:
+        with zipfile.ZipFile(path, "a") as archive:
+            for name, content in members:
+                archive.writestr(name, content)
+            archive.comment = files._SEAL + b"0" * 64
+        with open(path, "rb+") as file:
+            size = file.seek(0, os.SEEK_END) - 64
+            digits = files._digest(file, size)
+            file.seek(size)
+            file.write(digits)
+
+
+PLAIN = {"kind": KIND, "version": 1, "about": {}}
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "{", "[]", "3", "null", '"text"', "[" * 10**5, "1" * 5000, {}, *({key: PLAIN[key] for key in PLAIN if key != gone} for gone in PLAIN)]
+    + [PLAIN | {"kind": wrong} for wrong in (3, None, "", [KIND])]
+    + [PLAIN | {"version": wrong} for wrong in ("1", None, 0, -1, 1.5, True, [1])]
+    + [PLAIN | {"about": wrong} for wrong in (None, 3, [], "x")],
+    ids=lambda header: str(header)[:40],
+)
+def test_a_sealed_file_with_another_header(path, header):
+    sealed(path, header)
+    assert f"expected the contents of a {KIND}, got others" in refusal(path)
+
+
+def test_a_sealed_file_with_other_members(path):
+    whole = io.BytesIO()
+    np.save(whole, np.ones(3))
+    objects = io.BytesIO()
+    np.save(objects, np.array([{}]), allow_pickle=True)
+    sealed(path, PLAIN, [("x.npy", whole.getvalue())])
+    assert load_arrays(path, KIND, 1)[0]["x"].tolist() == [1, 1, 1]
+    for content in (b"", b"text", whole.getvalue()[:-1], whole.getvalue()[:40], objects.getvalue()):
+        sealed(path, PLAIN, [("x.npy", content)])
+        assert f"expected the contents of a {KIND}, got others" in refusal(path)
 
 
 def refusal(path, kind=KIND, version=VERSION):
@@ -348,7 +434,7 @@ def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new(tmp_path):
             reached.append(about["count"])
             assert (arrays["x"] == reached[-1]).all() and arrays["y"] == reached[-1] >= reached[-2]
             left = [name for name in os.listdir(tmp_path) if name != path.name]
-            assert len(left) <= 1 and all(name.startswith(".killed.npz.") and name.endswith(".part") for name in left)
+            assert len(left) <= 1 and all(name.startswith(".") and name.endswith(".part") for name in left)
             for name in left:
                 (tmp_path / name).unlink()
             drafts += len(left)

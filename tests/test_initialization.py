@@ -233,7 +233,7 @@ BAD = [
     (gaussian_mean, "function", lambda a: a[:3], ValueError, "(4000,)"),
     (gaussian_mean, "function", lambda a: a * math.nan, ValueError, "finite"),
     (gaussian_mean, "function", lambda a: a + 1j, TypeError, "real"),
-    (expected_spread, "widths", (3,), ValueError, "at least 2, got [3]"),
+    (expected_spread, "widths", (3,), ValueError, "at least two, got [3]"),
     (expected_spread, "widths", (3, 0, 2), ValueError, "at least 1"),
     (expected_spread, "widths", 3, TypeError, "integers"),
     (expected_spread, "widths", "32", TypeError, "integers"),

@@ -10,6 +10,7 @@ from conftest import ROOT
 
 import benchmarks
 from benchmarks import Experiment, differences, digest_of_code, plain
+from book.notebooks import chapters, kept_files
 from dlnbook.network import Network
 
 MODULES = [importlib.import_module(f"benchmarks.{path.stem}") for path in sorted((ROOT / "benchmarks").glob("[a-z]*.py"))]
@@ -24,6 +25,11 @@ def experiment(request):
 def test_every_file_of_results_has_a_recipe():
     measurements = {"flow", "training_step"}  # of times, which belong to a machine
     assert {path.stem for path in benchmarks.RESULTS.glob("*.json")} == {each.name for each in EXPERIMENTS} | measurements
+
+
+def test_a_chapter_that_shows_results_depends_on_their_file():
+    shown = {path.stem: book.name for book in chapters() for path in kept_files(book.code)}
+    assert shown.keys() == {each.name for each in EXPERIMENTS}
 
 
 def test_kept_results_belong_to_the_code(experiment):

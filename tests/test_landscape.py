@@ -13,11 +13,13 @@ from numpy.testing import assert_allclose
 from benchmarks import landscape as benchmark
 from benchmarks import plain
 from dlnbook.activation import Activation
+from dlnbook.curvature import (
+    connect, critical_point, extreme_curvatures, fit_together, hessian, hessian_product, jacobian_product, lanczos, loss_slice, losses_at,
+)  # fmt: skip
 from dlnbook.data import digits
 from dlnbook.descent import Diverged
 from dlnbook.landscape import (
-    Ritz, bezier, connect, critical_point, extreme_curvatures, fit_together, hessian, hessian_product, jacobian_product,
-    lanczos, loss_slice, losses_at, random_direction,
+    Ritz, bending, bezier, logit_velocity, newton_path, pull, random_direction, ritz, shuffles, stacked_gradient, stacked_losses,
 )  # fmt: skip
 from dlnbook.network import Network
 
@@ -257,6 +259,50 @@ def test_divergence_and_interruption_leave_what_is_finite():
         assert np.isfinite(network.parameters).all() and not np.array_equal(network.parameters, old)
 
 
+def test_a_schedule_may_say_that_nothing_moves():
+    X, y = digits()
+    network = Network((64, 5, 10), rng=0)
+    before = network.parameters.copy()
+    fit_together([network], X[:50], y[:50], epochs=2, batch_size=10, eta=lambda done: 0.0, rng=0)
+    assert np.array_equal(network.parameters, before)
+
+
+def test_a_schedule_that_fails_costs_no_epoch():
+    X, y = digits()
+    networks = [Network((64, 5, 10), rng=s) for s in range(2)]
+    before = [network.parameters.copy() for network in networks]
+    with pytest.raises(ZeroDivisionError):
+        fit_together(networks, X[:50], y[:50], epochs=3, batch_size=10, eta=lambda done: 0.1 if done < 1 else 1 / 0, rng=0)
+    for network, old in zip(networks, before):
+        assert np.isfinite(network.parameters).all() and not np.array_equal(network.parameters, old)
+
+
+def test_stacked_gradients_are_single_ones():
+    for shape in SHAPES.values():
+        network, X, T, _ = case(shape, "tanh")
+        theta = np.random.default_rng(1).standard_normal((3, network.parameters.size))
+        found = stacked_gradient(network, theta, np.stack([X, X + 1, -X]), np.stack([T] * 3))
+        for parameters, g, x in zip(theta, found, (X, X + 1, -X)):
+            other = network.copy()
+            other.parameters = parameters
+            assert_allclose(g, other.gradient(x, T), rtol=1e-10, atol=1e-14)
+
+
+def test_a_path_gets_shorter_gradients_and_may_be_left_at_any_place():
+    X, T, _ = benchmark.small_task()
+    start = Network((6, 3, 3), "tanh", rng=1)
+    lengths = [(length, float(np.linalg.norm(place.gradient(X, T)))) for _, (place, _, length) in zip(range(12), newton_path(start, X, T))]
+    assert all(said == measured for said, measured in lengths)
+    assert all(later < earlier for (earlier, _), (later, _) in zip(lengths, lengths[1:]))
+
+
+def test_a_path_ends_where_no_step_helps():
+    network = Network((2, 2), rng=0)
+    network.parameters = np.zeros(6)
+    places = [length for _, _, length in newton_path(network, [[1.0, -1.0]], [[0.5, 0.5]])]
+    assert places == [0.0]
+
+
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
 def test_losses_at_many_places(shape):
     network, X, T, _ = case(shape, "tanh", M=40)
@@ -351,7 +397,7 @@ def test_paths_go_between_the_networks_of_the_restarts():
 
 
 def test_the_module_needs_numpy_alone():
-    code = "import sys, dlnbook.landscape; print([m for m in ('matplotlib', 'torch', 'tqdm', 'scipy') if m in sys.modules])"
+    code = "import sys, dlnbook.curvature; print([m for m in ('matplotlib', 'torch', 'tqdm', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=os.environ)
     assert done.stdout.strip() == "[]"
 
@@ -387,7 +433,8 @@ BAD_SAMPLES = {
     "X empty": (lambda f: f(NET, X_GOOD[:0], T_GOOD[:0]), ValueError, "X: expected some numbers"),
     "X nan": (lambda f: f(NET, X_GOOD * np.nan, T_GOOD), ValueError, "X: expected finite numbers"),
     "X complex": (lambda f: f(NET, X_GOOD * 1j, T_GOOD), TypeError, "X: expected real numbers"),
-    "T length": (lambda f: f(NET, X_GOOD, T_GOOD[:3]), ValueError, "T: expected 4 samples as in X, got 3"),
+    "T length": (lambda f: f(NET, X_GOOD, T_GOOD[:3]), ValueError, r"T: expected shape \(4, 2\), got \(3, 2\)"),
+    "labels length": (lambda f: f(NET, X_GOOD, [0, 1]), ValueError, r"T: expected shape \(4,\), got \(2,\)"),
     "T width": (lambda f: f(NET, X_GOOD, np.full((4, 3), 1 / 3)), ValueError, "T: expected"),
     "T sum": (lambda f: f(NET, X_GOOD, 2 * T_GOOD), ValueError, "T: expected"),
     "T label": (lambda f: f(NET, X_GOOD, [0, 1, 2, 0]), ValueError, "T: expected integers from 0 to 1, got 2"),
@@ -395,6 +442,10 @@ BAD_SAMPLES = {
 }
 USERS = {
     "hessian_product": lambda *a: hessian_product(*a, V_GOOD),
+    "bending": bending,
+    "newton_path": newton_path,
+    "pull": lambda n, X, T: pull(n, V_GOOD, V_GOOD, V_GOOD, 0.5, X, T),
+    "stacked_losses": lambda n, X, T: stacked_losses(n, [V_GOOD], X, T),
     "hessian": hessian,
     "extreme_curvatures": lambda *a: extreme_curvatures(*a, rng=rng()),
     "critical_point": critical_point,
@@ -424,13 +475,14 @@ BAD = {
     "size": (lambda: lanczos(lambda q: q, 0, steps=2, rng=rng()), ValueError, "size: expected at least 1, got 0"),
     "steps": (lambda: lanczos(lambda q: q, 3, steps=0, rng=rng()), ValueError, "steps: expected at least 1, got 0"),
     "steps float": (lambda: extreme_curvatures(NET, X_GOOD, T_GOOD, steps=2.0, rng=rng()), TypeError, "steps: expected an integer, got 2.0"),
-    "lanczos rng": (lambda: lanczos(lambda q: q, 3, steps=2, rng=0), TypeError, "rng: expected a numpy.random.Generator"),
+    "lanczos rng": (lambda: lanczos(lambda q: q, 3, steps=2, rng="0"), TypeError, "rng: expected a numpy.random.Generator, a seed or None"),
+    "lanczos class": (lambda: lanczos(Ritz, 3, steps=2), TypeError, r"product: expected Ritz\(…\), got the class"),
     "critical steps": (lambda: critical_point(NET, X_GOOD, T_GOOD, steps=0), ValueError, "steps: expected at least 1"),
     "tolerance": (lambda: critical_point(NET, X_GOOD, T_GOOD, tolerance=0), ValueError, "tolerance: expected a positive finite number, got 0"),
     "critical float32": (lambda: critical_point(SINGLE, X_GOOD, T_GOOD), ValueError, "network: expected one of float64, got float32"),
     "networks one": (lambda: together(NET), TypeError, "networks: expected a list of Networks, got Network"),
-    "networks text": (lambda: together(3), TypeError, "networks: expected a list of Networks, got int"),
-    "networks none": (lambda: together([]), ValueError, "networks: expected at least one, got none"),
+    "networks text": (lambda: together(3), TypeError, "networks: expected a list of Networks, got 3"),
+    "networks none": (lambda: together([]), ValueError, r"networks: expected at least one, got \[\]"),
     "networks other": (lambda: together([NET, "net"]), TypeError, r"networks\[1\]: expected a Network, got str"),
     "networks widths": (lambda: together([NET, OTHER]), ValueError, r"networks\[1\]: expected one like Network\(\(2, 3, 2\)"),
     "networks dtype": (lambda: together([NET, SINGLE]), ValueError, r"networks\[1\]: expected one like"),
@@ -441,24 +493,46 @@ BAD = {
     "eta": (lambda: together(eta=0.0), ValueError, "eta: expected a positive finite number, got 0.0"),
     "eta inf": (lambda: together(eta=np.inf), ValueError, "eta: expected a positive finite number, got inf"),
     "eta text": (lambda: together(eta="0.1"), TypeError, "eta: expected a number, got '0.1'"),
-    "eta function": (lambda: together(eta=lambda done: -done), ValueError, "eta: expected a positive finite number"),
-    "together rng": (lambda: together(rng=1), TypeError, "rng: expected a numpy.random.Generator"),
+    "eta function": (lambda: together(eta=lambda done: -1), ValueError, "eta: expected a finite number of at least 0, got -1"),
+    "together rng": (lambda: together(rng=1.0), TypeError, "rng: expected a numpy.random.Generator, a seed or None"),
     "together X": (lambda: together(X=X_GOOD[:, :1]), ValueError, "X: expected shape"),
-    "together y": (lambda: together(y=[0, 1]), ValueError, "y: expected 4 samples as in X, got 2"),
+    "together y": (lambda: together(y=[0, 1]), ValueError, r"y: expected shape \(4,\), got \(2,\)"),
     "places": (lambda: losses_at(NET, V_GOOD, X_GOOD, T_GOOD), ValueError, r"parameters: expected shape \(S, 17\), got \(17,\)"),
     "start": (lambda: bezier([[1.0]], [1.0], [1.0], 0.5), ValueError, r"start: expected shape \(P,\), got \(1, 1\)"),
     "middle": (lambda: bezier([1.0], [1.0, 2.0], [1.0], 0.5), ValueError, r"middle: expected shape \(1,\), got \(2,\)"),
     "end": (lambda: bezier([1.0], [1.0], [np.nan], 0.5), ValueError, "end: expected finite numbers"),
     "s": (lambda: bezier([1.0], [1.0], [1.0], [[0.5]]), ValueError, r"s: expected shape \(n,\) or \(\), got \(1, 1\)"),
-    "connect shapes": (lambda: joined(end=OTHER), ValueError, r"networks\[1\]: expected one like"),
-    "connect text": (lambda: joined(end="net"), TypeError, r"networks\[1\]: expected a Network, got str"),
+    "connect shapes": (lambda: joined(end=OTHER), ValueError, r"end: expected one like Network\(\(2, 3, 2\)"),
+    "connect text": (lambda: joined(end="net"), TypeError, "end: expected a Network, got str"),
+    "connect start": (lambda: joined(start="net"), TypeError, "start: expected a Network, got str"),
     "connect eta": (lambda: joined(eta=-1), ValueError, "eta: expected a positive finite number, got -1"),
     "connect epochs": (lambda: joined(epochs=0), ValueError, "epochs: expected at least 1"),
     "connect y": (lambda: joined(y=[0, 1, 2, 0]), ValueError, "y: expected integers from 0 to 1, got 2"),
-    "connect rng": (lambda: joined(rng=0), TypeError, "rng: expected a numpy.random.Generator"),
+    "connect rng": (lambda: joined(rng=(0,)), TypeError, "rng: expected a numpy.random.Generator, a seed or None"),
     "direction network": (lambda: random_direction("net", rng()), TypeError, "network: expected a Network, got str"),
-    "direction rng": (lambda: random_direction(NET, 0), TypeError, "rng: expected a numpy.random.Generator"),
+    "direction rng": (lambda: random_direction(NET, "0"), TypeError, "rng: expected a numpy.random.Generator, a seed or None"),
+    "direction seed": (lambda: random_direction(NET, -1), ValueError, "rng: expected a seed of at least 0, got -1"),
     "directions": (lambda: loss_slice(NET, X_GOOD, T_GOOD, np.ones((3, 17)), [0.0]), ValueError, r"directions: expected shape \(17,\) or \(2, 17\), got \(3, 17\)"),
+    "masked X": (lambda: hessian(NET, np.ma.masked_equal(X_GOOD, X_GOOD[0, 0]), T_GOOD), TypeError, "X: expected an array without a mask"),
+    "masked places": (lambda: losses_at(NET, np.ma.ones((2, 17)), X_GOOD, T_GOOD), TypeError, "parameters: expected an array without a mask"),
+    "huge X": (lambda: hessian_product(NET, 1e308 * np.ones((4, 2)), T_GOOD, 9 * V_GOOD), ValueError, "X: expected numbers with finite sums along the vectors, got larger ones"),
+    "huge X, extremes": (lambda: extreme_curvatures(NET, 1.7e308 * np.sign(NET.W[1][0]) * np.ones((4, 2)), T_GOOD, rng=0), ValueError, "X: expected numbers with finite sums"),
+    "huge X, velocities": (lambda: jacobian_product(NET, 1e308 * np.ones((4, 2)), 9 * V_GOOD), ValueError, "X: expected numbers with finite sums along the vectors, got larger ones"),
+    "huge X, places": (lambda: losses_at(RELU, [9 * np.abs(V_GOOD)], 1e308 * np.ones((4, 2)), T_GOOD), ValueError, "X: expected numbers with finite sums at all places, got larger ones"),
+    "huge X, slice": (lambda: loss_slice(RELU, 1e308 * np.ones((4, 2)), T_GOOD, np.abs(V_GOOD), [0.0, 9.0]), ValueError, "X: expected numbers with finite sums at all places, got larger ones"),
+    "velocity X": (lambda: logit_velocity(NET, X_GOOD[:, :1], V_GOOD), ValueError, "X: expected shape"),
+    "velocity V": (lambda: logit_velocity(NET, X_GOOD, V_GOOD[:3]), ValueError, r"V: expected shape \(17,\) or \(n, 17\), got \(3,\)"),
+    "network class": (lambda: hessian(Network, X_GOOD, T_GOOD), TypeError, "network: expected a Network, got the class"),
+    "ritz start": (lambda: ritz(lambda q: q, [[1.0]], 2), ValueError, r"start: expected shape \(P,\), got \(1, 1\)"),
+    "ritz steps": (lambda: ritz(lambda q: q, [1.0], 0), ValueError, "steps: expected at least 1, got 0"),
+    "ritz product": (lambda: ritz(3, [1.0], 1), TypeError, "product: expected a function, got 3"),
+    "shuffles": (lambda: list(shuffles(0, 1, 1)), ValueError, "samples: expected at least 1, got 0"),
+    "shuffles rng": (lambda: list(shuffles(1, 1, 1, "0")), TypeError, "rng: expected a numpy.random.Generator, a seed or None"),
+    "stack theta": (lambda: stacked_gradient(NET, V_GOOD, X_GOOD[None], T_GOOD[None]), ValueError, r"theta: expected shape \(S, 17\), got \(17,\)"),
+    "stack X": (lambda: stacked_gradient(NET, V_GOOD[None], X_GOOD, T_GOOD[None]), ValueError, r"X: expected shape \(1, B, 2\), got \(4, 2\)"),
+    "stack T": (lambda: stacked_gradient(NET, V_GOOD[None], X_GOOD[None], T_GOOD[None, :3]), ValueError, r"T: expected shape \(1, 4, 2\), got \(1, 3, 2\)"),
+    "pull s": (lambda: pull(NET, V_GOOD, V_GOOD, V_GOOD, [0.5], X_GOOD, T_GOOD), TypeError, r"s: expected a number, got \[0.5\]"),
+    "pull middle": (lambda: pull(NET, V_GOOD, V_GOOD[1:], V_GOOD, 0.5, X_GOOD, T_GOOD), ValueError, r"middle: expected shape \(17,\), got \(16,\)"),
     "slice steps": (lambda: loss_slice(NET, X_GOOD, T_GOOD, V_GOOD, 0.5), ValueError, r"steps: expected shape \(n,\), got \(\)"),
 }
 

@@ -130,11 +130,11 @@ def test_a_page_comes_alive_and_can_be_edited(visit):
 
         cell.write("40 + 2  # mine")
         tab.reload()
-        assert "1 cell is kept in this browser" in chapter.line
+        assert "Your text of 2 cells is kept in this browser" in chapter.line
         chapter.start()
         assert chapter.editable(0).text == "40 + 2  # mine" and chapter.editable(0).output == "42"
         assert _kept(tab) == 1
-        assert re.search(r"Cell \d+ holds your text, kept from an earlier visit", chapter.line)
+        assert re.search(r"Cells [\d, ]+ hold your text, kept from an earlier visit", chapter.line)
         chapter.press("clear")
         assert chapter.editable(0).text == book
         assert _kept(tab) == 0

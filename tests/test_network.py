@@ -5,25 +5,29 @@ import gc
 import inspect
 import os
 import pickle
+import tempfile
 import tracemalloc
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
+import joblib
 import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from test_bad_input import array, count, function, generator, label, real_array
+from test_bad_input import array, count, function, label, real_array
 
+from dlnbook import delta, network, numeric
 from dlnbook import engine as flow
-from dlnbook import network, numeric
 from dlnbook.activation import ACTIVATIONS, Activation
 from dlnbook.files import save_arrays
 from dlnbook.engine import Node
 from dlnbook.loss import cross_entropy, one_hot
-from dlnbook.network import Network, as_targets, deltas, fan_in_normal, forward, gradients, load, views
+from dlnbook.delta import deltas, forward, gradients
+from dlnbook.network import Network, as_targets, fan_in_normal, load, views
 
 jax.config.update("jax_enable_x64", True)
 torch.set_num_threads(1)
@@ -246,9 +250,9 @@ def test_lists_and_other_dtypes_are_taken():
 
 def test_what_a_single_precision_network_cannot_hold_is_said():
     made, X, y = example(dtype=np.float32)
-    with pytest.raises(ValueError, match="^X: expected what float32 can hold, got"):
+    with pytest.raises(ValueError, match="^X: expected numbers within float32's range, got larger ones"):
         made.loss(1e300 * X, y)
-    with pytest.raises(ValueError, match="^X: expected what float32 can hold, got"):
+    with pytest.raises(ValueError, match="^X: expected numbers within float32's range, got larger ones"):
         made.gradient(1e300 * X, y)
 
 
@@ -266,8 +270,74 @@ def test_inputs_that_overflow_are_named():
     made.parameters *= 100
     X = X / np.abs(X).max()
     for call in (lambda: made.loss(1e308 * X, y), lambda: made.gradient(1e308 * X, y), lambda: made.predict(1e308 * X)):
-        with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match="^X: expected numbers with finite logits, got larger ones"):
+        with np.errstate(all="raise", under="ignore"), pytest.raises(ValueError, match="^X: expected numbers with finite sums in all layers, got larger ones"):
             call()
+
+
+IN_NUMPY = {"relu": lambda A: np.maximum(A, 0), "sigmoid": lambda A: 1 / (1 + np.exp(-A)), "tanh": np.tanh, "identity": lambda A: A}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_largest_inputs_give_the_right_value_or_are_refused_and_never_warn(name):
+    "Right is what the formulas say in extended precision, whose range has room for all of it."
+    rng, told = np.random.default_rng(0), 0
+    for _ in range(60):
+        made = Network((3, 4, 3), name, rng=rng)
+        made.parameters *= rng.choice([1e-160, 0.1, 1.0, 2.0])
+        X, y = rng.choice([1e308, -1.7e308, 1e300, 1.0], (2, 3)), rng.integers(0, 3, 2)
+        W, b = ([None, *(part.astype(np.longdouble) for part in parts[1:])] for parts in (made.W, made.b))
+        with np.errstate(over="ignore", under="ignore"):
+            logits = chain(W, b, X.astype(np.longdouble), [name], IN_NUMPY)
+        E = np.exp(logits - logits.max(axis=1, keepdims=True))
+        right = {
+            "scores": logits, "predict": logits.argmax(axis=1), "predict_proba": E / E.sum(axis=1, keepdims=True),
+            "loss": (np.log(E.sum(axis=1)) + logits.max(axis=1) - logits[[0, 1], y]).mean(), "gradient": None,
+        }  # fmt: skip
+        for method, value in right.items():
+            try:
+                with np.errstate(all="raise", under="ignore"):
+                    found = getattr(made, method)(X, y) if method in ("loss", "gradient") else getattr(made, method)(X)
+            except ValueError as error:
+                assert str(error).startswith("X: expected numbers with"), error
+                continue
+            told += 1
+            assert np.isfinite(found).all()
+            if value is not None:
+                np.testing.assert_allclose(found, value.astype(float), rtol=1e-9, atol=1e-9)
+    assert 50 < told < 300
+
+
+def test_a_loss_beyond_the_largest_number_is_refused():
+    made = Network((1, 2), rng=0)
+    made.W[1] = [[1.7], [-1.7]]
+    with np.errstate(all="raise", under="ignore"):
+        assert made.loss([[1e308]], [0]) == 0 and made.predict_proba([[1e308]]).tolist() == [[1, 0]]
+        assert made.loss([[5e307], [0]], [1, 0]) == pytest.approx(8.5e307)
+        for X, y in (([[1e308]], [1]), ([[5e307]] * 2, [1, 1])):
+            with pytest.raises(ValueError, match="^X: expected numbers with a finite loss, got larger ones"):
+                made.loss(X, y)
+
+
+def test_an_activation_that_makes_nan_is_named():
+    made = Network((2, 3, 2), SimpleNamespace(f=lambda A: A / 0 * 0, df=np.ones_like), rng=0)
+    for call in (made.scores, lambda X: made.loss(X, [0]), lambda X: made.gradient(X, [0])):
+        with np.errstate(divide="ignore"), pytest.raises(ValueError, match="^activation: expected finite values of finite sums, got NaN"):
+            call([[1, 2]])
+
+
+def test_two_classes_need_two_outputs():
+    made, X = Network((2, 8, 1), rng=0), np.ones((4, 2))
+    for method in ("score", "loss", "gradient"):
+        with pytest.raises(ValueError, match="^[yT]: expected 0 alone, as there is one output, got 1; two classes need two outputs$"):
+            getattr(made, method)(X, [0, 1, 1, 0])
+    assert made.score(X, [0] * 4) == 1 and made.loss(X, [0] * 4) == 0
+
+
+def test_seeds_are_taken_and_no_generator_is_needed():
+    seeded, same = Network((2, 3, 2), rng=7), Network((2, 3, 2), rng=np.random.default_rng(7))
+    assert np.array_equal(seeded.parameters, same.parameters)
+    assert not np.array_equal(Network((2, 3, 2)).parameters, Network((2, 3, 2)).parameters)
+    assert np.array_equal(fan_in_normal(2, 3, 7), fan_in_normal(2, 3, np.random.default_rng(7)))
 
 
 def test_an_error_of_an_own_activation_comes_through():
@@ -322,6 +392,12 @@ def test_assignments_write_into_the_vector():
             made.parameters = wrong
     with pytest.raises(ValueError):
         made.W[1] = np.ones((2, 2))
+    before = held.copy()
+    for assign in (lambda value: setattr(made, "parameters", value), lambda value: made.W.__setitem__(1, value)):
+        for wrong in (np.ma.masked_less(before, 0), "1", 1j):
+            with pytest.raises(TypeError, match="^(parameters|value): expected (an array without a mask|real numbers), got"):
+                assign(wrong)
+    assert np.array_equal(held, before)
 
 
 @pytest.mark.parametrize("name", ["widths", "R", "activations", "W", "b", "dtype", "anything"])
@@ -331,16 +407,50 @@ def test_nothing_else_can_be_assigned(name):
         setattr(made, name, getattr(made, name, 3))
 
 
-@pytest.mark.parametrize("way", ["copy", "deepcopy"])
-def test_copies_share_nothing(way):
+def through_joblib(made, **options):
+    "What comes back from joblib's files, mapped into memory for instance."
+    with tempfile.TemporaryDirectory() as folder:
+        joblib.dump(made, os.path.join(folder, "network"))
+        return joblib.load(os.path.join(folder, "network"), **options)
+
+
+COPIES = {
+    "copy": Network.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda made: pickle.loads(pickle.dumps(made)),
+    "old pickle": lambda made: pickle.loads(pickle.dumps(made, protocol=2)),
+    "joblib": through_joblib,
+    "mapped": lambda made: through_joblib(made, mmap_mode="r"),
+    "twice": lambda made: copy.deepcopy(pickle.loads(pickle.dumps(made))),
+}
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_copies_share_nothing_and_can_be_saved(way, tmp_path):
     made, X, _ = example()
-    other = made.copy() if way == "copy" else copy.deepcopy(made)
+    other = COPIES[way](made)
+    assert other.activations == made.activations
+    other.save(tmp_path / "copy.npz")
+    made.save(tmp_path / "network.npz")
+    assert (tmp_path / "copy.npz").read_bytes() == (tmp_path / "network.npz").read_bytes()
+    assert load(tmp_path / "copy.npz").parameters.tobytes() == made.parameters.tobytes()
     before = made.scores(X)
     other.parameters += 1
     assert np.array_equal(made.scores(X), before) and np.shares_memory(other.W[1], other.parameters)
     assert (other.widths, other.dtype) == (made.widths, made.dtype)
-    if way == "copy":
-        assert other.activations == made.activations
+
+
+def doubled(network):
+    "What a worker does with a network: it may change it."
+    network.parameters *= 2
+    return network
+
+
+def test_workers_get_networks_of_their_own():
+    made = Network((600, 200, 2), "tanh", rng=0)  # joblib maps what has more than a megabyte, to be read only
+    before = made.parameters.copy()
+    [other] = joblib.Parallel(n_jobs=2, max_nbytes=1000)(joblib.delayed(doubled)(each) for each in [made])
+    assert np.array_equal(other.parameters, 2 * before) and np.array_equal(made.parameters, before)
 
 
 def test_a_pickle_is_a_network_with_windows():
@@ -448,6 +558,49 @@ def test_other_files_are_refused(tmp_path):
     assert os.listdir(tmp_path) == [path.name]
 
 
+def test_files_of_version_0_1_load():
+    """tests/data/network_0_1.npz was made by version 0.1.0 with these lines:
+
+    network = Network((2, 3, 4, 2), ("relu", "tanh"), rng=np.random.default_rng(0))
+    network.parameters = (np.arange(35) - 17) / 8
+    network.save("tests/data/network_0_1.npz")
+    """
+    made = load(Path(__file__).parent / "data" / "network_0_1.npz")
+    assert repr(made) == "Network((2, 3, 4, 2), ('relu', 'tanh'), float64)"
+    assert made.parameters.tolist() == [(i - 17) / 8 for i in range(35)]
+    assert made.activations == (ACTIVATIONS["relu"], ACTIVATIONS["tanh"])
+
+
+GOOD = {"widths": [2, 3, 2], "activations": ["relu"], "own": [False]}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "about"),
+    [
+        ({}, GOOD),
+        ({"parameters": np.ones(17)}, {}),
+        ({"parameters": np.ones(17)}, GOOD | {"widths": [2]}),
+        ({"parameters": np.ones(17)}, GOOD | {"widths": 3}),
+        ({"parameters": np.ones(17)}, GOOD | {"widths": [2, 3.5, 2]}),
+        ({"parameters": np.ones(17)}, GOOD | {"activations": ["relu", "relu"]}),
+        ({"parameters": np.ones(17)}, GOOD | {"activations": [3]}),
+        ({"parameters": np.ones(17)}, GOOD | {"own": 1}),
+        ({"parameters": np.ones(17)}, GOOD | {"own": []}),
+        ({"parameters": np.ones(16)}, GOOD),
+        ({"parameters": np.ones((1, 17))}, GOOD),
+        ({"parameters": np.ones(17, complex)}, GOOD),
+        ({"parameters": np.ones(17, int)}, GOOD),
+        ({"parameters": np.array(["1"] * 17)}, GOOD),
+    ],
+)
+def test_a_sealed_file_with_other_contents_is_refused(tmp_path, arrays, about):
+    save_arrays(tmp_path / "network.npz", "dlnbook network", 1, {"parameters": np.ones(17)}, GOOD)
+    assert load(tmp_path / "network.npz").widths == (2, 3, 2)
+    save_arrays(tmp_path / "network.npz", "dlnbook network", 1, arrays, about)
+    with pytest.raises(ValueError, match="^path: expected the contents of a network, got others .*network.npz$"):
+        load(tmp_path / "network.npz")
+
+
 # Bad input: rows as in test_bad_input.py
 
 
@@ -472,8 +625,8 @@ def good():
         new: {"widths": (4, 7, 3), "activation": "relu", "rng": rng, "initialize": fan_in_normal, "dtype": "float64"},
         views: {"parameters": MADE.parameters.copy(), "widths": MADE.widths},
         as_targets: {"y": Y.copy(), "K": 3, "dtype": "float64"},
-        forward: {"W": lists["W"], "b": lists["b"], "X": data["X"], "activation": "relu"},
-        deltas: {"W": lists["W"], "A": lists["A"], "Z": lists["Z"], "T": data["T"], "activation": ["relu", "tanh"]},
+        forward: {"W": lists["W"], "b": lists["b"], "X": data["X"], "f": "relu"},
+        deltas: {"W": lists["W"], "A": lists["A"], "Z": lists["Z"], "T": data["T"], "f": ["relu", "tanh"]},
         gradients: {"D": lists["D"], "Z": lists["Z"]},
         fan_in_normal: {"fan_out": 3, "fan_in": 4, "rng": rng},
         load: {"path": "no file", "activation": None},
@@ -491,23 +644,40 @@ ONES = [METHODS[name] for name in ("scores", "predict_proba", "predict")]
 PAIRS = [METHODS[name] for name in ("loss", "gradient")]
 ALL_X = [*ONES, *PAIRS, METHODS["score"]]
 TARGETS = [*PAIRS, deltas]
-WITH_ACTIVATION = [new, forward, deltas]
+WITH_ACTIVATION = [([new], "activation"), ([forward, deltas], "f")]
 
 
 def path(good):
     yield 3, TypeError, "a file's path", "3"
     yield None, TypeError, "a file's path", "None"
+    yield "", ValueError, "a file's path", "''"
+    yield "a\0b", ValueError, "a file's path", "a\\x00b"
+
+
+def generator(good):
+    yield "7", TypeError, "numpy.random.Generator, a seed or None", "'7'"
+    yield True, TypeError, "numpy.random.Generator, a seed or None", "True"
+    yield -1, ValueError, "a seed of at least 0", "-1"
+    yield np.random.RandomState(0), TypeError, "numpy.random.Generator, a seed or None", "RandomState"
 
 
 def listed(good):
     yield np.ones((3, 3)), TypeError, "list of arrays", "ndarray"
-    yield "ab", TypeError, "list of arrays", "str"
-    yield 3, TypeError, "list of arrays", "int"
+    yield "ab", TypeError, "list of arrays", "'ab'"
+    yield 3, TypeError, "list of arrays", "3"
     yield [], ValueError, "entries", "0"
     yield good[:1], ValueError, "entries", "1"
 
 
+def masked(good):
+    yield np.ma.masked_equal(good, good.flat[0]), TypeError, "without a mask", "masked"
+
+
 KINDS = {
+    masked: [
+        *((each, "X") for each in [*ALL_X, forward]), *((each, "T") for each in TARGETS), (METHODS["score"], "y"),
+        (as_targets, "y"), (forward, "W[1]", "b[2]"), (deltas, "A[1]", "Z[3]"), (gradients, "D[2]", "Z[1]"),
+    ],
     path: [(load, "path"), (METHODS["save"], "path")],
     listed: [(forward, "W", "b"), (deltas, "W", "A", "Z"), (gradients, "D", "Z")],
     array: [(forward, "W[1]", "b[2]", "X"), (deltas, "W[3]", "A[1]", "Z[3]"), (gradients, "D[2]", "Z[0]", "Z[1]")],
@@ -519,8 +689,8 @@ KINDS = {
 
 STRINGS = np.array(["cat"] * 50)
 SINGLE = [
-    ([new, views], "widths", (4,), ValueError, "inputs and outputs", "(4,)"),
-    ([new, views], "widths", (), ValueError, "inputs and outputs", "()"),
+    ([new, views], "widths", (4,), ValueError, "at least the inputs and the outputs", "[4]"),
+    ([new, views], "widths", (), ValueError, "at least the inputs and the outputs", "[]"),
     ([new, views], "widths", 4, TypeError, "integers such as", "4"),
     ([new, views], "widths", "4-3", TypeError, "integers such as", "'4-3'"),
     ([new], "widths[2]", np.inf, TypeError, "an integer", "inf"),
@@ -530,55 +700,59 @@ SINGLE = [
     ([new], "initialize", lambda out, into, rng: np.ones((into, out)), ValueError, "(7, 4)", "(4, 7)"),
     ([new], "initialize", lambda out, into, rng: np.full((out, into), np.nan), ValueError, "finite", "NaN"),
     ([new], "initialize", lambda out, into, rng: None, TypeError, "real numbers", "object"),
-    (WITH_ACTIVATION, "activation", "rleu", ValueError, "sigmoid, tanh, relu, identity", "'rleu'"),
-    (WITH_ACTIVATION, "activation", 3, TypeError, "functions f and df", "3"),
-    (WITH_ACTIVATION, "activation", np.tanh, TypeError, "functions f and df", "ufunc"),
-    (WITH_ACTIVATION, "activation", None, TypeError, "functions f and df", "None"),
-    (WITH_ACTIVATION, "activation", ["relu"] * 3, ValueError, "one for each hidden layer", "3"),
-    ([forward, deltas], "activation", ["relu", "rleu"], ValueError, "sigmoid, tanh, relu, identity", "'rleu'"),
+    *[(functions, name, value, *said)
+      for functions, name in WITH_ACTIVATION
+      for value, *said in (
+          ("rleu", ValueError, "sigmoid, tanh, relu, identity", "'rleu'"),
+          (3, TypeError, "functions f and df", "3"),
+          (np.tanh, TypeError, "functions f and df", "ufunc"),
+          (None, TypeError, "functions f and df", "None"),
+          (["relu"] * 3, ValueError, "one for each hidden layer", "3"))],
+    ([forward, deltas], "f", ["relu", "rleu"], ValueError, "sigmoid, tanh, relu, identity", "'rleu'"),
     ([views], "parameters", MADE.parameters.tolist(), TypeError, "an array", "list"),
+    ([views], "parameters", np.ma.masked_equal(MADE.parameters, 0), TypeError, "an array", "MaskedArray"),
     ([views], "parameters", np.ones(3), ValueError, f"({MADE.parameters.size},)", "(3,)"),
     ([views], "parameters", MADE.parameters[None], ValueError, f"({MADE.parameters.size},)", f"(1, {MADE.parameters.size})"),
     (ALL_X, "X", np.ones((5, 3)), ValueError, "(M, 4)", "(5, 3)"),
     (ALL_X, "X", np.ones(4), ValueError, "(M, 4)", "(4,)"),
-    (ALL_X, "X", np.ones((0, 4)), ValueError, "M at least 1", "(0, 4)"),
+    (ALL_X, "X", np.ones((0, 4)), ValueError, "some numbers", "(0, 4)"),
     (ALL_X, "X", np.ones((2, 2, 4)), ValueError, "(M, 4)", "(2, 2, 4)"),
     (ALL_X, "X", [[1, 2, 3, "4"]], TypeError, "real numbers", "<U"),
     ([forward], "X", np.ones((5, 3)), ValueError, "(M, 4)", "(5, 3)"),
     ([forward], "X", np.ones(4), ValueError, "(M, 4)", "(4,)"),
-    ([METHODS["score"]], "y", Y[:-1], ValueError, "50 samples", "49"),
-    (TARGETS, "T", Y[:-1], ValueError, "50 samples", "49"),
-    (TARGETS, "T", one_hot(Y, 3)[:-1], ValueError, "50 samples", "49"),
+    ([METHODS["score"]], "y", Y[:-1], ValueError, "(50,) or (50, 3)", "(49,)"),
+    (TARGETS, "T", Y[:-1], ValueError, "(50,)", "(49,)"),
+    (TARGETS, "T", one_hot(Y, 3)[:-1], ValueError, "(50, 3)", "(49, 3)"),
     (TARGETS, "T", 1, ValueError, "", "()"),
-    (TARGETS, "T", one_hot(Y, 4), ValueError, "(M, 3)", "(50, 4)"),
+    (TARGETS, "T", one_hot(Y, 4), ValueError, "(50, 3)", "(50, 4)"),
     (TARGETS, "T", one_hot(Y, 3) / 2, ValueError, "sum to one", "0.5"),
     (TARGETS, "T", 2 * one_hot(Y, 3) - 1 / 3, ValueError, "negative", "-0.333"),
     *[(functions, name, value, *said)
       for functions, name in ((TARGETS, "T"), ([METHODS["score"], as_targets], "y"))
       for value, *said in (
-          (STRINGS, TypeError, "real numbers", "<U3"),
-          (STRINGS.tolist(), TypeError, "real numbers", "<U3"),
+          (STRINGS, TypeError, "", "numpy.unique"),
+          (STRINGS.tolist(), TypeError, "", "numpy.unique"),
           (Y.astype(float), TypeError, "integers", "float64"),
           (Y == 1, TypeError, "integers", "bool"),
           (np.where(Y == 1, 3, Y), ValueError, "0 to 2", "3"),
           (np.where(Y == 1, -1, Y), ValueError, "0 to 2", "-1"),
-          (np.array([None] * 50), TypeError, "real numbers", "object"))],
+          (np.array([None] * 50), TypeError, "", "object"))],
     ([as_targets], "y", np.ones((2, 2, 2)), ValueError, "(M, 3)", "(2, 2, 2)"),
     ([as_targets], "y", np.ones((0, 3)), ValueError, "some numbers", "(0, 3)"),
     ([as_targets], "y", [[0.5, 0.5, np.nan]], ValueError, "finite", "NaN"),
-    ([forward, deltas], "W", MADE.W[1:], ValueError, "None in place 0", "ndarray"),
+    ([forward, deltas], "W", MADE.W[1:], ValueError, "None at position 0", "ndarray"),
     ([forward, deltas], "W[2]", np.ones((6, 8)), ValueError, "(P_2, 7)", "(6, 8)"),
-    ([forward, deltas], "W[1]", np.ones(3), ValueError, "(P_1, N)", "(3,)"),
+    ([forward, deltas], "W[1]", np.ones(3), ValueError, "(P_1, P_0)", "(3,)"),
     ([forward], "b", list(MADE.b[:3]), ValueError, "4 entries", "3"),
     ([forward], "b[2]", np.ones(7), ValueError, "(6,)", "(7,)"),
     ([forward], "b[1]", None, TypeError, "numbers", "object"),
     ([deltas], "A", A[:3], ValueError, "4 entries", "3"),
     ([deltas], "A[2]", A[2][:-1], ValueError, "(50, 6)", "(49, 6)"),
     ([deltas], "A[2]", None, TypeError, "numbers", "object"),
-    ([deltas], "Z[3]", Z[2], ValueError, "(M, 3)", "(50, 6)"),
+    ([deltas], "Z[3]", Z[2], ValueError, "(50, 3)", "(50, 6)"),
     ([gradients], "Z", Z[:3], ValueError, "4 entries", "3"),
     ([gradients], "Z[1]", Z[2], ValueError, "(50, 7)", "(50, 6)"),
-    ([gradients], "Z[0]", X[0], ValueError, "(M, N)", "(4,)"),
+    ([gradients], "Z[0]", X[0], ValueError, "(50, P_0)", "(4,)"),
     ([gradients], "D[2]", D[2][:-1], ValueError, "(50, P_2)", "(49, 6)"),
 ]  # fmt: skip
 
@@ -641,7 +815,7 @@ def test_bad_input_is_refused_with_a_clear_message_and_changes_nothing(each, par
 
 def test_every_parameter_has_a_row():
     covered = {(row[0], row[1].partition("[")[0]) for row in ROWS}
-    public = {getattr(network, name) for name in network.__all__ if inspect.isfunction(getattr(network, name))}
+    public = {getattr(module, name) for module in (delta, network) for name in module.__all__ if inspect.isfunction(getattr(module, name))}
     methods = {name for name, each in vars(Network).items() if inspect.isfunction(each) and not name.startswith("_")}
     assert public <= good().keys() and methods - {"copy"} == METHODS.keys()
     assert set(inspect.signature(new).parameters) == set(inspect.signature(Network).parameters)

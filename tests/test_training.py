@@ -930,6 +930,19 @@ def test_the_same_call_with_the_same_objects_goes_on(tmp_path, end):
     np.testing.assert_array_equal(network.parameters, whole.parameters)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, LookupError])
+@pytest.mark.parametrize("seam", ["eta", "callback"])
+def test_a_training_that_ends_before_its_first_checkpoint_leaves_no_file(tmp_path, seam, error):
+    def fail(*arguments):
+        raise error
+
+    file = tmp_path / "checkpoint.npz"
+    with contextlib.suppress(LookupError):
+        history = fit(start(), X, y, **options(checkpoint=file) | {seam: fail})
+        assert history.reason == "interrupted" and len(history) == (seam == "callback")
+    assert not file.exists()
+
+
 def test_checkpoints_of_version_0_1_go_on(tmp_path):
     "tests/data holds two trainings of which version 0.1 did three and two epochs."
     for name, done, extras in [
