@@ -197,9 +197,10 @@ def library_files(code: str) -> list[Path]:
 
 
 def kept_files(code: str) -> list[Path]:
-    "The results of long experiments that a piece of code reads."
+    "The results of long experiments that a piece of code reads. (A name of none is an example, or refused when it runs.)"
     names = sorted(set(re.findall(r"\bkept_results\(\"(\w+)\"\)", code)))
-    return [ROOT / "benchmarks" / "results" / f"{name}.json" for name in names]
+    paths = [ROOT / "benchmarks" / "results" / f"{name}.json" for name in names]
+    return [path for path in paths if path.exists()]
 
 
 def digest(paths: list[Path], *texts: str) -> str:

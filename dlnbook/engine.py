@@ -71,6 +71,9 @@ class _Slope(float):
 
     __slots__ = ()
 
+    def __array_ufunc__(self, operation, method, *args, **options):
+        return _through(getattr(operation, method), map(type, args), args, options)
+
 
 class _Slopes(np.ndarray):
     "An array that is a gradient, or was computed from one."
@@ -81,6 +84,40 @@ class _Slopes(np.ndarray):
     def __getitem__(self, index):
         part = super().__getitem__(index)
         return _Slope(part) if isinstance(part, np.floating) else part
+
+    def __round__(self, digits=None):
+        return _Slope(round(float(self), digits))
+
+    def __array_function__(self, function, types, args, options):
+        return _through(function, types, args, options)
+
+
+def _through(function, types, args, options):
+    "One of NumPy's functions, which may lose the mark: without it in, with it out."
+    if any(issubclass(each, flow.Node) for each in types):
+        return NotImplemented  # the node refuses
+    value = function(*_unmarked(args), **_unmarked(options))
+    if (out := options.get("out")) is None:
+        return _mark(value)
+    return out[0] if isinstance(out, tuple) and len(out) == 1 else out
+
+
+def _unmarked(value):
+    "Plain arrays and floats, in whatever list they are."
+    if isinstance(value, dict):
+        return {name: _unmarked(each) for name, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_unmarked, value))
+    if isinstance(value, _Slopes):
+        return np.asarray(value)
+    return float(value) if isinstance(value, _Slope) else value
+
+
+def _mark(value):
+    "The same with the mark."
+    if isinstance(value, (np.floating, np.ndarray)) and value.dtype.kind == "f":
+        return np.asarray(value).view(_Slopes)
+    return type(value)(map(_mark, value)) if type(value) in (list, tuple) else value
 
 
 def _refuse_gradient(value, name):
@@ -110,7 +147,9 @@ for _operator in ("__neg__", "__pos__", "__abs__"):
     setattr(_Slope, _operator, _marked(getattr(float, _operator)))
 
 # %% ../nbs/lib_06_engine.ipynb #d0188a09
+#: Chapter 6's local derivatives, and those of many more operations.
 RULES = dict(flow.RULES)
+#: Chapter 6's routes, and those of many more functions.
 ROUTES = dict(flow.ROUTES)
 _count = itertools.count(1).__next__
 
@@ -487,8 +526,9 @@ def gradient(
     Gradients are numbers, no graphs, so there are no gradients of gradients: inside
     another graph they would be constants, and an operation on nodes refuses them.
     Floats and arrays returned here carry a mark for that, which arithmetic and NumPy's
-    elementwise functions hand on. ``float(g)``, ``numpy.asarray(g)`` and ``Node(g)``
-    take it off, where a constant is meant.
+    functions hand on. ``float(g)``, ``numpy.asarray(g)`` and ``Node(g)`` take it off,
+    where a constant is meant. Beware of what takes it off unasked: functions of `math`
+    such as ``math.sqrt(g)``, and what makes plain numbers, as ``g.tolist()`` does.
 
     Examples
     --------

@@ -216,7 +216,7 @@ def gather(flow: Any, node: Node) -> Any:
         return flow
     extra = np.ndim(flow) - len(shape)
     flow = np.sum(flow, axis=tuple(range(extra)))
-    ones = tuple(i for i, n in enumerate(shape) if n == 1 < np.shape(flow)[i])
+    ones = tuple(i for i, n in enumerate(shape) if n == 1 != np.shape(flow)[i])
     return np.sum(flow, axis=ones, keepdims=True)
 
 # %% ../nbs/06_flow.ipynb #59602e28

@@ -44,6 +44,8 @@ class _Matrices:
 
 
 _matrices = _Matrices()
+
+# %% ../nbs/13_regularization.ipynb #4731de35
 _BLOCK = 2**13  # numbers
 
 
@@ -240,7 +242,7 @@ class L1(_Penalty):
             np.multiply(room, self.strength, room)
             np.add(g, room, g)
 
-# %% ../nbs/13_regularization.ipynb #c088befb
+# %% ../nbs/13_regularization.ipynb #5f4841b5
 class _Batch:
     "The activations of a layer, (B, P), of float32 or float64, as they are."
 
@@ -253,7 +255,7 @@ class _Batch:
             raise ValueError(f"{name}: expected shape (B, P), got {value.shape}")
         return value
 
-
+# %% ../nbs/13_regularization.ipynb #c088befb
 @accepts(rate=number(least=0, below=1))
 @dataclass(frozen=True)
 class Dropout:
@@ -355,7 +357,7 @@ class Dropout:
             self._coins[r] = memory, factors
         return factors
 
-# %% ../nbs/13_regularization.ipynb #e663476b
+# %% ../nbs/13_regularization.ipynb #ca0c48e6
 class _Size:
     "Height and width of an image, which say how many pixels it has and how far it can go."
 
@@ -367,7 +369,7 @@ class _Size:
         bound.update(pixels=size[0] * size[1], far=min(size) - 1)
         return size
 
-
+# %% ../nbs/13_regularization.ipynb #e663476b
 @accepts(shape=_Size(), most=count(most="far"), X=real("M pixels"), rng=generator)
 def shifted(
     X: ArrayLike, most: int = 1, *, shape: tuple[int, int] = (8, 8),
@@ -419,7 +421,7 @@ def shifted(
     moved = framed[np.arange(M)[:, None, None], i[:, :, None], j[:, None, :]]
     return moved.reshape(M, height * width)
 
-# %% ../nbs/13_regularization.ipynb #bf605419
+# %% ../nbs/13_regularization.ipynb #b6fc0d7b
 class _Outputs:
     "The outputs of at least two networks for the same samples."
 
@@ -431,7 +433,7 @@ class _Outputs:
             raise ValueError(f"{name}: expected {wanted}, got {len(Y)}")
         return Y
 
-
+# %% ../nbs/13_regularization.ipynb #bf605419
 @accepts(Y=_Outputs(), T=targets("M", "M K", hot=True))
 def bias_variance(Y: ArrayLike, T: ArrayLike) -> tuple[NDArray, NDArray]:
     """The squared error of many networks on the same samples, in two parts.

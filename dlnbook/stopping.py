@@ -19,7 +19,7 @@ _StopRule = Callable[[History], str | None]
 # %% auto #0
 __all__ = ['stopped_at', 'Regret', 'regret', 'GeneralizationLoss', 'ProgressQuotient', 'Rising', 'RelativePatience']
 
-# %% ../nbs/16_stopping.ipynb #65dbee2c
+# %% ../nbs/16_stopping.ipynb #311aeb61
 class _Recorded:
     "A history of at least one epoch; E is their number."
 
@@ -33,7 +33,7 @@ class _Recorded:
 
 _rules, _recorded = several(function), _Recorded()
 
-
+# %% ../nbs/16_stopping.ipynb #65dbee2c
 @accepts(rule=_rules, history=_recorded)
 def stopped_at(rule: _StopRule | Sequence[_StopRule], history: History) -> int | None:
     """When a stop rule would have ended a training that has been recorded.

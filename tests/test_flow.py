@@ -839,6 +839,8 @@ def test_a_gradient_in_a_graph_is_refused():
     for use in (lambda: one * by, lambda: by * one, lambda: one + 2 * by, lambda: one - by**2, lambda: one / -by, lambda: v * by,
                 lambda: v * by_v, lambda: by_v * v, lambda: v + np.sqrt(2 * by_v), lambda: one * np.sum(by_v * by_v), lambda: one + by_v[0],
                 lambda: one * by_v.sum(), lambda: dot([one], [by]), lambda: np.where([True, False], v, by_v), lambda: np.stack([one, by]),
+                lambda: one * np.linalg.norm(by_v), lambda: one * np.dot(by_v, by_v), lambda: v * np.where(by_v > 3, by_v, 0.0), lambda: one * np.sqrt(by),
+                lambda: np.multiply(by, one), lambda: v * (by * np.ones(2)), lambda: one * round(np.linalg.norm(by_v), 1), lambda: v * np.split(by_v, 2)[0],
                 lambda: one * gradients(one * other)[other]):  # fmt: skip
         with pytest.raises(TypeError, match="got a gradient, which would count as a constant"):
             use()
@@ -846,6 +848,13 @@ def test_a_gradient_in_a_graph_is_refused():
     assert (one * float(by)).value == 2.25 and (v * np.asarray(by_v)).value.tolist() == [2, 8]
     assert Node(one.value - 0.1 * by).value == 1.35 and Node(v.value - 0.1 * by_v).dtype == "float64"
     assert gradient(one * 2, one, seed=by) == 3  # handed on from one graph to another
+    values = one.value, v.value.copy()
+    for value, by_value in zip(values, (by, by_v)):
+        into = np.array(value)
+        into -= 0.1 * by_value  # where something is written to, there is no mark
+        assert type(into) is np.ndarray and type(np.concatenate([by_v, by_v], out=np.empty(4))) is np.ndarray
+        assert np.add(by_value, 1, out=into) is into and np.sum(np.array(by_value), axis=0, out=np.array(0.0)) == np.sum(by_value)
+    assert np.percentile(by_v, 50) == 3 and np.linalg.norm(by_v).dtype == "float64" and f"{np.linalg.norm(by_v):.1f}" == "4.5"
 
 
 @pytest.mark.parametrize("compare", ["==", "!=", "<", "<=", ">", ">="])
