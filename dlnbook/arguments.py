@@ -21,7 +21,7 @@ _REQUIRED = inspect.Parameter.empty
 __all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'extended', 'integers', 'distribution', 'targets',
            'arrays', 'layers', 'each', 'per_layer', 'several', 'widths', 'generator', 'function', 'path', 'text',
            'precision', 'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'behind',
-           'real']
+           'finite', 'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -135,7 +135,9 @@ def bare(function: _F) -> _F:
     """
     if not hasattr(function, "__wrapped__"):
         raise TypeError(f"function: expected one that declares what it accepts, got {function!r}")
-    return function.__wrapped__  # type: ignore[no-any-return, attr-defined]
+    while hasattr(function, "__wrapped__"):  # `finite` is a door too, on the way out
+        function = function.__wrapped__
+    return function
 
 
 _DOOR = accepts()(lambda: None).__code__  # all doors have it
@@ -172,6 +174,78 @@ def behind(method: _F) -> _F:
     if getattr(method, "__code__", None) is not _DOOR or not hasattr(method, "__self__"):
         return method
     return method.__wrapped__.__get__(method.__self__)  # type: ignore[no-any-return, attr-defined]
+
+# %% ../nbs/tools_arguments.ipynb #1d4b0d1f
+_NOT_FINITE = "expected finite numbers, got NaN or infinity"
+_TOO_LARGE = "expected numbers with a finite result, got larger ones"
+
+
+def finite(name: str) -> Callable[[_F], _F]:
+    """Declare that a function's result is finite, and which argument is to blame if not.
+
+    Parameters
+    ----------
+    name : str
+        The parameter whose numbers were too large.
+
+    Returns
+    -------
+    callable
+        A decorator for a function that returns a number, an array, or lists and tuples of
+        them. It stands below `accepts`. Inside, overflow is no warning and no error.
+
+    Raises
+    ------
+    Nothing
+        The function does: a ValueError, if its result is not finite.
+
+    Examples
+    --------
+    >>> @accepts(x=array("N"))
+    ... @finite("x")
+    ... def square(x):
+    ...     return x * x
+    >>> square([1e200])
+    Traceback (most recent call last):
+    ...
+    ValueError: x: expected numbers with a finite result, got larger ones
+    """
+
+    def guarded(function: _F) -> _F:
+        parameters = inspect.signature(function).parameters
+
+        @functools.wraps(function)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            drawn = [(each.bit_generator, each.bit_generator.state) for each in (*args, *kwargs.values()) if isinstance(each, np.random.Generator)]
+            try:
+                with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                    result = function(*args, **kwargs)
+                if _all_finite(result):
+                    return result
+            except (TypeError, ValueError) as error:
+                _put_back(drawn)
+                said, _, rest = str(error).partition(": ")
+                if said in parameters or rest not in (_NOT_FINITE, _TOO_LARGE):  # else an inner function met what was made on the way
+                    raise
+            _put_back(drawn)
+            raise ValueError(f"{name}: {_TOO_LARGE}")
+
+        return watched  # type: ignore[return-value]
+
+    return guarded
+
+
+def _put_back(drawn: list[tuple]) -> None:
+    "Generators as they were: a call that is refused has drawn nothing."
+    for bits, state in drawn:
+        bits.state = state
+
+
+def _all_finite(result: Any) -> bool:
+    "Whether all numbers in a result are finite; what is None has none."
+    if isinstance(result, (list, tuple)):
+        return all(map(_all_finite, result))
+    return result is None or bool(np.isfinite(result).all())
 
 # %% ../nbs/tools_arguments.ipynb #ca816017
 class _Kind:
@@ -333,7 +407,7 @@ class _Array:
         if self.like is not None:
             array = _precise(array, name, _precision_of(*(bound[each] for each in self.like.split())))
         if not np.isfinite(array).all():
-            raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+            raise ValueError(f"{name}: {_NOT_FINITE}")
         return array
 
     def _measure(self, array: np.ndarray, name: str, bound: dict) -> None:

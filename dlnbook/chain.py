@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import accepts, array, count, distribution, each, function, instance, one_of
+from .arguments import accepts, array, count, distribution, each, finite, function, instance, one_of
 from .loss import softmax
 
 # %% auto #0
@@ -247,6 +247,7 @@ def compose(*links: Link) -> Link:
 
 # %% ../nbs/05_chain.ipynb #0eb9afc9
 @accepts(link=instance(Link), x=array("N"), order=one_of("auto", "forward", "reverse"))
+@finite("x")
 def jacobian(link: Link, x: ArrayLike, order: str = "auto") -> NDArray:
     """The Jacobian of a link, collected from one end or the other.
 
@@ -329,6 +330,7 @@ def softmax_jacobian(A: ArrayLike) -> NDArray:
 
 # %% ../nbs/05_chain.ipynb #c7d4ebd9
 @accepts(A=array("[M] K"), G=array("[M] K", "!M S K"))
+@finite("G")
 def softmax_vjp(A: ArrayLike, G: ArrayLike) -> NDArray:
     """Pull gradients back through the softmax, from probabilities to logits.
 

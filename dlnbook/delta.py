@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from .activation import nonlinearity
-from .arguments import accepts, array, layers, per_layer, targets
+from .arguments import accepts, array, finite, layers, per_layer, targets
 from .loss import softmax
 
 # %% auto #0
@@ -17,6 +17,7 @@ __all__ = ['forward', 'deltas', 'gradients']
 
 # %% ../nbs/08_delta.ipynb #ee0050f9
 @accepts(W=layers, b=layers("P_{r}"), X=array("M P_0"), f=per_layer(nonlinearity))
+@finite("X")
 def forward(
     W: Sequence[ArrayLike | None], b: Sequence[ArrayLike | None], X: ArrayLike, f: Any
 ) -> tuple[list[NDArray | None], list[NDArray]]:
@@ -74,6 +75,7 @@ def forward(
     W=layers, A=layers("M P_{r}"), Z=layers("M P_{r}", first=0),
     T=targets("M", "M P_R+1", like="Z", hot=True), f=per_layer(nonlinearity),
 )  # fmt: skip
+@finite("W")
 def deltas(
     W: Sequence[ArrayLike | None], A: Sequence[ArrayLike | None],
     Z: Sequence[ArrayLike], T: ArrayLike, f: Any,
@@ -127,6 +129,7 @@ def deltas(
 
 # %% ../nbs/08_delta.ipynb #b4425153
 @accepts(D=layers("M P_{r}"), Z=layers("M P_{r}", first=0, last=1))
+@finite("Z")
 def gradients(
     D: Sequence[ArrayLike | None], Z: Sequence[ArrayLike]
 ) -> tuple[list[NDArray | None], list[NDArray | None]]:

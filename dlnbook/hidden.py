@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import accepts, array, distribution, function
+from .arguments import accepts, array, distribution, finite, function
 from .loss import softmax
 
 # %% auto #0
@@ -77,6 +77,7 @@ FUNCTIONS: dict[str, tuple[Callable[[NDArray], NDArray], Callable[[NDArray], NDA
     W1=array("P_1 N"), b1=array("P_1"), W2=array("K P_1"), b2=array("K"),
     X=array("M N"), T=distribution("M K", like="X"), f=function, df=function,
 )  # fmt: skip
+@finite("X")
 def hidden_gradient(
     W1: ArrayLike, b1: ArrayLike, W2: ArrayLike, b2: ArrayLike, X: ArrayLike, T: ArrayLike,
     f: Callable[[NDArray], NDArray], df: Callable[[NDArray], NDArray],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import accepts, array, count, distribution, function, integers, real
+from .arguments import accepts, array, count, distribution, finite, function, integers, real
 
 # %% auto #0
 __all__ = ['softmax', 'log_softmax', 'cross_entropy', 'sigmoid', 'one_hot', 'linear_scores', 'hidden_scores', 'linear_gradient',
@@ -212,6 +212,7 @@ def one_hot(labels: ArrayLike, K: int) -> NDArray[np.float64]:
 
 # %% ../nbs/02_loss.ipynb #2ccfc3b2
 @accepts(W=array("K N"), b=array("K"), X=array("M N"))
+@finite("X")
 def linear_scores(W: ArrayLike, b: ArrayLike, X: ArrayLike) -> NDArray:
     """Logits of the linear model.
 
@@ -250,6 +251,7 @@ def linear_scores(W: ArrayLike, b: ArrayLike, X: ArrayLike) -> NDArray:
 
 # %% ../nbs/02_loss.ipynb #c91f6815
 @accepts(W1=array("P_1 N"), b1=array("P_1"), W2=array("K P_1"), b2=array("K"), X=array("M N"), f=function)
+@finite("X")
 def hidden_scores(
     W1: ArrayLike, b1: ArrayLike, W2: ArrayLike, b2: ArrayLike, X: ArrayLike,
     f: Callable[[NDArray], NDArray] = np.tanh,
@@ -299,6 +301,7 @@ def hidden_scores(
 
 # %% ../nbs/02_loss.ipynb #6c98ec18
 @accepts(W=array("K N"), b=array("K"), X=array("M N"), T=distribution("M K", like="W b X"))
+@finite("X")
 def linear_gradient(
     W: ArrayLike, b: ArrayLike, X: ArrayLike, T: ArrayLike
 ) -> tuple[NDArray, NDArray]:

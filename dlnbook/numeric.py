@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import accepts, arrays, count, either, function, generator, one_of, optional, positive
+from .arguments import accepts, arrays, count, either, finite, function, generator, one_of, optional, positive
 
 # %% auto #0
 __all__ = ['forward_difference', 'central_difference', 'complex_step', 'directional_difference', 'disagreement']
@@ -68,6 +68,7 @@ def _steps(w, epsilon, power):
 
 # %% ../nbs/04_numeric.ipynb #e1d4a7e6
 @accepts(f=function, parameters=_same, epsilon=optional(positive))
+@finite("parameters")
 def forward_difference(
     f: Callable[[list[NDArray]], float],
     parameters: Sequence[ArrayLike],
@@ -122,6 +123,7 @@ def forward_difference(
 
 # %% ../nbs/04_numeric.ipynb #cac6ee4d
 @accepts(f=function, parameters=_same, epsilon=optional(positive))
+@finite("parameters")
 def central_difference(
     f: Callable[[list[NDArray]], float],
     parameters: Sequence[ArrayLike],
@@ -177,6 +179,7 @@ def central_difference(
 
 # %% ../nbs/04_numeric.ipynb #cc876abb
 @accepts(f=function, parameters=_same, epsilon=optional(positive))
+@finite("parameters")
 def complex_step(
     f: Callable[[list[NDArray]], complex],
     parameters: Sequence[ArrayLike],
@@ -238,6 +241,7 @@ def complex_step(
     f=function, parameters=_same, direction=_fitting, epsilon=optional(positive),
     method=one_of("forward", "central", "complex"),
 )
+@finite("direction")
 def directional_difference(
     f: Callable[[list[NDArray]], float],
     parameters: Sequence[ArrayLike],
@@ -329,6 +333,7 @@ def _random_direction(rng, P):
 
 # %% ../nbs/04_numeric.ipynb #15530645
 @accepts(f=function, parameters=_same, gradient=either(function, _fitting), rng=generator, directions=count)
+@finite("parameters")
 def disagreement(
     f: Callable[[list[NDArray]], float],
     gradient: Callable[[list[NDArray]], Sequence[ArrayLike]] | Sequence[ArrayLike],
