@@ -9,16 +9,21 @@ import ast
 import datetime
 import hashlib
 import importlib.metadata
+import io
 import json
 import math
 import os
 import platform
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that has ASCII alone gets \xb5 for a µ, and no error
+    sys.stdout.reconfigure(errors="backslashreplace")
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -13,7 +13,6 @@ import warnings
 from collections import Counter
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
@@ -24,8 +23,6 @@ EXAMPLES = int(os.environ.get("DLNBOOK_FUZZ", 500))  # of each test
 WIDE = np.longdouble
 CALLS: Counter = Counter()  # by function
 REFUSED: Counter = Counter()
-
-pytestmark = pytest.mark.skipif(np.finfo(WIDE).maxexp <= 1024, reason="extended precision has no wider range here")
 
 
 def same(before, after):

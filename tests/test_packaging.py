@@ -171,3 +171,22 @@ def test_what_is_shipped_says_where_the_digits_come_from(wheel):
     with zipfile.ZipFile(wheel) as file:
         text = file.read("dlnbook/digits.txt").decode()
     assert "Alpaydin" in text and "CC BY 4.0" in text
+
+
+def test_what_is_printed_survives_a_terminal_with_ascii_alone():
+    told = """
+        import numpy as np
+        from dlnbook import Network, Node, Scaling, check_gradient, fit
+        net = Network((2, 3, 2), rng=0)
+        x = Node([1.0, 2.0])
+        print(net, x, x * x, Scaling.of(np.eye(2)), fit(net, np.eye(2), [0, 1], epochs=1, batch_size=1, eta=0.1, rng=0))
+        f = lambda p: (p[0] ** 2).sum()
+        print(check_gradient(f, lambda p: [2 * p[0]], [np.ones(2)]), check_gradient(f, lambda p: [p[0]], [np.ones(2)]))
+        import benchmarks  # which print µ and ×
+        print("5 µs ×")
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(line.strip() for line in told.splitlines())],
+        cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stdout.isascii(), done.stderr
