@@ -15,6 +15,7 @@ __all__ = ['update', 'batches', 'Diverged', 'descend']
 
 # %% ../nbs/03_descent.ipynb #908faf96
 @accepts(parameters=arrays, gradients=arrays(like="parameters"), eta=positive)
+@np.errstate(over="ignore", under="ignore")
 def update(
     parameters: Sequence[ArrayLike], gradients: Sequence[ArrayLike], eta: float
 ) -> list[NDArray]:
@@ -33,6 +34,7 @@ def update(
     -------
     list of ndarray
         New arrays with the shapes and dtypes of `parameters`, which stay as they are.
+        A step beyond their range gives infinity, which `descend` reports.
 
     Raises
     ------

@@ -186,7 +186,8 @@ def test_descent(drawn):
     rng = np.random.default_rng(0)
     found, (A_, G_) = ask(descent.update, [A], [G], 0.5), wide(A, G)
     if found is not None:
-        close(found[0], A_ - WIDE(0.5) * G_, size=np.abs(A_) + np.abs(G_), name="update")
+        stepped = np.clip(found[0], -np.finfo(dtype).max, np.finfo(dtype).max)  # infinity, where a step leaves the range
+        close(stepped, A_ - WIDE(0.5) * G_, size=np.abs(A_) + np.abs(G_), name="update")
     for eta in np.abs(b):
         try:
             found = ask(descent.descend, [A], lambda p, x, t: [G], X, X, eta=float(eta), batch_size=1, epochs=1, rng=rng, draws=True)
