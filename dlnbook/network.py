@@ -17,6 +17,7 @@ from dlnbook.arguments import (
     real, targets, text, unread, widths as widths_of_layers,
 )
 from .delta import deltas, forward, gradients
+from .data import Scaling, _packed, _unpacked, class_names, scaling_of
 from .files import load_arrays, save_arrays
 from .loss import cross_entropy, softmax
 from .scale import parameter_count
@@ -301,7 +302,7 @@ class Network:
     True
     """
 
-    __slots__ = ("_widths", "_f", "_parameters", "_W", "_b", "__weakref__")
+    __slots__ = ("_widths", "_f", "_parameters", "_W", "_b", "_scaling", "_classes", "__weakref__")
 
     def __init__(
         self,
@@ -323,6 +324,7 @@ class Network:
         "Set everything, from values that fit together."
         self._widths, self._f, self._parameters = widths, f, parameters
         self._W, self._b = map(_Layers, _views(parameters, widths))
+        self._scaling = self._classes = None
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -369,11 +371,21 @@ class Network:
         return f"Network({self.widths}, {names}, {self.dtype})"
 
     def __reduce__(self):
-        return _restored, (self.widths, self.activations, self.parameters)
+        return _restored, (self.widths, self.activations, self.parameters, self.scaling, self.classes)
 
     def copy(self) -> Network:
         "A network with the same numbers in memory of its own."
-        return _restored(self.widths, self.activations, self.parameters.copy())
+        return _restored(self.widths, self.activations, self.parameters.copy(), self.scaling, self.classes)
+
+    @property
+    def scaling(self) -> Scaling | None:
+        "How its inputs are scaled, if it came from a file that says so."
+        return self._scaling
+
+    @property
+    def classes(self) -> NDArray | None:
+        "The names of its classes, if it came from a file that has them."
+        return self._classes
 
     @accepts(self=_itself, X=unread("M N"))
     def scores(self, X: ArrayLike) -> NDArray:
@@ -498,17 +510,24 @@ class Network:
         return flat
 
     @accepts(path=path)
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the network to a file.
+    def save(self, path: str | os.PathLike, *, scaling: Scaling | None = None, classes: ArrayLike | None = None) -> None:
+        """Write the network to a file, with all that it takes to use it on new rows.
 
         Parameters
         ----------
         path : str or path-like
             The file's name; a file of this name is replaced in one instant.
+        scaling : Scaling, optional
+            How inputs are to be scaled; that of the file it came from, if there is one.
+        classes : array_like of str or int, shape (K,), optional
+            The names of the classes, likewise.
         """
+        sizes = {"N": self.widths[0], "K": self.widths[-1]}
+        scaling = scaling_of.check(self.scaling if scaling is None else scaling, "scaling", sizes)
+        classes = class_names.check(self.classes if classes is None else classes, "classes", sizes)
         own = [f != ACTIVATIONS.get(_name(f)) for f in self.activations]
         about = {"widths": self.widths, "activations": [*map(_name, self.activations)]}
-        arrays = {"parameters": self.parameters}
+        arrays = {"parameters": self.parameters} | _packed(scaling, classes)
         save_arrays(path, _KIND, _VERSION, arrays, about | {"own": own})
 
 
@@ -518,11 +537,12 @@ def _name(activation):
     return name if isinstance(name, str) else type(activation).__name__
 
 
-def _restored(widths, activations, parameters):
+def _restored(widths, activations, parameters, scaling=None, classes=None):
     "A network made of its parts. Memory that nobody may write to, as workers share, is copied."
     network = Network.__new__(Network)
     own = parameters if parameters.flags.writeable else np.array(parameters)
     network._assemble(widths, [None, *activations], own)
+    network._scaling, network._classes = scaling, classes
     return network
 
 
@@ -557,7 +577,8 @@ def load(path: str | os.PathLike, activation: Any = None) -> Network:
     Returns
     -------
     Network
-        With the same widths and activations, its parameters equal bit for bit.
+        With the same widths and activations, its parameters equal bit for bit, and the
+        scaling and class names that were saved with it.
 
     Raises
     ------
@@ -583,6 +604,7 @@ def load(path: str | os.PathLike, activation: Any = None) -> Network:
     arrays, about = load_arrays(path, _KIND, _VERSION)
     try:
         widths, names, own, parameters = _contents(arrays, about)
+        scaling, classes = _unpacked(arrays, widths[0], widths[-1])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"path: expected the contents of a network, got others ({error}): {path}") from error
     if activation is None:
@@ -593,4 +615,4 @@ def load(path: str | os.PathLike, activation: Any = None) -> Network:
     f = per_layer(nonlinearity).check(activation, "activation", {"layers": len(widths)})[1:]
     if [*map(_name, f)] != names:
         raise ValueError(f"activation: expected {names}, got {[*map(_name, f)]}")
-    return _restored(widths, f, parameters)
+    return _restored(widths, f, parameters, scaling, classes)

@@ -26,6 +26,7 @@ from dlnbook.activation import ACTIVATIONS, Activation
 from dlnbook.files import save_arrays
 from dlnbook.engine import Node
 from dlnbook.loss import cross_entropy, one_hot
+from dlnbook.data import Scaling
 from dlnbook.delta import deltas, forward, gradients
 from dlnbook.network import Network, as_targets, fan_in_normal, load, views
 
@@ -756,7 +757,8 @@ SINGLE = [
     ([gradients], "D[2]", D[2][:-1], ValueError, "(50, P_2)", "(49, 6)"),
 ]  # fmt: skip
 
-FREE = {load: {"activation"}}  # it is compared with the file, above
+# they are compared with the file or the network, above and at the end
+FREE = {load: {"activation"}, METHODS["save"]: {"scaling", "classes"}}
 
 
 def bad(each, parameter, value):
@@ -830,3 +832,34 @@ def test_good_arguments_are_taken_and_left_alone(each):
     before = frozen({name: value for name, value in arguments.items() if name != "rng"})
     each(**arguments)
     assert frozen({name: value for name, value in arguments.items() if name != "rng"}) == before
+
+
+# What it takes to use a network on new rows travels with it
+
+
+def test_scaling_and_class_names_travel_in_the_file(tmp_path):
+    rows = np.array([[150.0, 2.0], [180.0, 4.0], [165.0, 1.0]])
+    network, scaling, path = Network((2, 4, 3), rng=0), Scaling.of(rows), tmp_path / "reader.npz"
+    network.save(path, scaling=scaling, classes=["ash", "elm", "oak"])
+    again = load(path)
+    assert again.scaling == scaling and again.classes.tolist() == ["ash", "elm", "oak"]
+    for other in (again.copy(), copy.deepcopy(again), pickle.loads(pickle.dumps(again))):
+        other.save(path)  # what came from a file goes on with it
+        assert load(path).scaling == scaling and load(path).classes.tolist() == again.classes.tolist()
+    network.save(path)
+    assert load(path).scaling is None and load(path).classes is None
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"scaling": Scaling.of(np.ones((2, 3)))}, ValueError, "scaling: expected .*2.*got .*3"),
+        ({"scaling": 3}, TypeError, "scaling: expected a Scaling, got"),
+        ({"classes": ["ash", "elm"]}, ValueError, "classes: expected .*3.*got .*2"),
+        ({"classes": ["ash", "elm", "ash"]}, ValueError, "classes: expected"),
+    ],
+)
+def test_what_does_not_fit_the_network_is_not_saved_with_it(tmp_path, given, error, said):
+    with pytest.raises(error, match=f"^{said}"):
+        Network((2, 4, 3), rng=0).save(tmp_path / "n.npz", **given)
+    assert not (tmp_path / "n.npz").exists()
