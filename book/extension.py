@@ -333,8 +333,8 @@ LIVE = """<div class="dln-live" hidden>
 <p>Change any cell. <kbd>Shift</kbd>+<kbd>Enter</kbd> runs it, and what it needs above it; <kbd>Esc</kbd> leaves the editor,
 then <kbd>Tab</kbd> goes on. Your changes are kept in this browser.</p>
 <p class="dln-live-sizes">Long experiments run at a smaller size here than on the page you read, so their numbers and curves differ.</p>
-<p class="dln-live-server">Python’s packages come from a public server, cdn.jsdelivr.net, not from this book.</p>
 </details>
+<p class="dln-live-server" hidden>Python’s packages come from a public server, cdn.jsdelivr.net, not from this book.</p>
 </div>
 """
 

@@ -837,7 +837,7 @@ _pass = lambda g, z, *values: g  # noqa: E731
 
 
 #| faster than: flow.ROUTES
-def _reshape_back(g, z, x, shape=None, order="C"):
+def _reshape_back(g, z, x, shape=None, order="C", newshape=None):  # NumPy 2.0 calls the shape so
     return np.reshape(g, np.shape(x), order=order)
 
 

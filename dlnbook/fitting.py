@@ -9,8 +9,8 @@ import json
 import math
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -780,11 +780,7 @@ def _until_the_end(run, epochs, shown, callback, checkpoint):
     run.end(reason)
 
 # %% ../nbs/lib_10_fitting.ipynb #5e0d91b3
-class _Interrupted(threading.local):
-    times = 0
-
-
-_interrupted = _Interrupted()
+_interrupted = ContextVar("interrupted", default=0)  # one number a thread
 
 
 def interruptions() -> int:
@@ -806,7 +802,7 @@ def interruptions() -> int:
     >>> interruptions() - before, history.reason
     (1, 'interrupted')
     """
-    return _interrupted.times
+    return _interrupted.get()
 
 # %% ../nbs/lib_10_fitting.ipynb #f8aa2248
 @contextlib.contextmanager
@@ -816,7 +812,7 @@ def _the_history_gets_out(run, shown, file):
         yield
     except KeyboardInterrupt:
         run.history.reason = "interrupted"
-        _interrupted.times += 1
+        _interrupted.set(_interrupted.get() + 1)
     except Exception as error:
         _attach(error, run.history)
         with contextlib.suppress(OSError):  # it may be what went wrong

@@ -29,7 +29,7 @@
 
   // What is wider than the page scrolls in its place: code, tables, displayed formulas. Without a tab stop, only by mouse.
   function reachScrolling(root) {
-    root.querySelectorAll("div.highlight pre, .cell_output pre, .pst-scrollable-table-container, mjx-container[display], div.math").forEach((block) => {
+    root.querySelectorAll("div.highlight pre, .cell_output pre, .pst-scrollable-table-container, table.table, mjx-container[display], div.math").forEach((block) => {
       if (block.scrollWidth > block.clientWidth + 1) block.tabIndex = 0;
       else block.removeAttribute("tabindex");
     });
