@@ -90,8 +90,8 @@ async function furnish(url) {
 async function sayBothSides() {
   const found = await fetch(new URL("sides.py", self.location));
   if (!found.ok) throw new Error(`sides.py could not be had (status ${found.status})`);
-  pyodide.FS.writeFile("/tmp/dln_sides.py", await found.text());
-  pyodide.runPython("import sys; sys.path.append('/tmp'); import dln_sides; sys.path.remove('/tmp')");
+  pyodide.FS.writeFile(`${HOME}/dln_sides.py`, await found.text());
+  pyodide.runPython(`import sys; sys.path.append('${HOME}'); import dln_sides; sys.path.remove('${HOME}')`);
   pyodide.pyimport("dln_sides").install(shell);
 }
 
