@@ -74,7 +74,9 @@ def export() -> None:
 def render(out: Path, megabytes: int) -> int:
     "Run Jupyter Book's Sphinx on the sources; parsed pages and executed cells are kept from run to run."
     from jupyter_book.sphinx import build_sphinx
+    from jupyter_cache import get_cache
 
+    _ = get_cache(out.parent / ".jupyter_cache").db  # processes that read pages at once would each make its tables, and fail
     files = [*sorted(Path("book").glob("*.py")), Path("_config.yml"), Path("requirements.lock")]
     machinery = notebooks.digest(files, os.environ.get("DLNBOOK_SIZE", ""))
     mark = BUILD / "machinery"

@@ -255,3 +255,17 @@ def test_the_page_scripts_are_locked_without_an_address():
         assert not name or each["integrity"].startswith("sha512-"), name
         for version in (each.get("dependencies", {}) | each.get("devDependencies", {})).values():
             assert not re.match(r"file:|git|https?:|/|\.", version), f"{name} asks for {version}"
+
+
+def test_the_cache_has_its_tables_before_several_processes_read_pages(tmp_path, monkeypatch):
+    "Else each of them may make the tables, and the second to do so fails."
+    import jupyter_book.sphinx
+    from jupyter_cache.cache.db import DB_NAME
+
+    from book import build
+
+    seen = []
+    monkeypatch.setattr(build, "BUILD", tmp_path)
+    monkeypatch.setattr(jupyter_book.sphinx, "build_sphinx", lambda *_, **__: seen.append((tmp_path / ".jupyter_cache" / DB_NAME).stat().st_size) or 0)
+    assert build.render(tmp_path / "html", 0) == 0
+    assert len(seen) == 1 and seen[0] > 0
