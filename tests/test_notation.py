@@ -73,7 +73,7 @@ def test_the_pencil_network_is_what_the_page_says():
 # One meaning a symbol
 
 # Words that say nothing about which thing is meant.
-EMPTY = set("all also and are its for from has have here into mean number numbers one other over that the their them these this those what which with within".split())
+EMPTY = set("all also and are its for from has have here into number numbers one other over that the their them these this those what which with within".split())
 
 
 def letter(formula):
@@ -83,26 +83,58 @@ def letter(formula):
     return re.sub(r"[\s{}]", "", found[0]) if found else None
 
 
+def stem(word):
+    "A word without the endings of a plural."
+    return re.sub(r"(?<!s)s$", "", re.sub(r"(?<=[sx])es$", "", re.sub(r"ies$", "y", word)))
+
+
 def words(text):
     "What a text speaks of: its words without formulas, code, endings and filling."
     text = re.sub(r"\$[^$]*\$|`[^`]*`|\{[^}]*\}", " ", text.lower())
-    return frozenset(re.sub(r"(ies|es|s)$", "", word) for word in re.findall(r"[a-z]{3,}", text) if word not in EMPTY)
+    return frozenset(stem(word) for word in re.findall(r"[a-z]{3,}", text) if word not in EMPTY)
+
+
+def symbol(formula):
+    "The letter of a formula that is a symbol and no expression: with decoration, without indices and arguments."
+    left = formula.split("=")[0].split(r"\in")[0].strip()
+    sign = letter(left)
+    bare = re.sub(r"[_^](?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\\?[A-Za-z]+|.)|\([^()]*\)|[\s{}',]|\\dots", "", left)
+    return sign if sign and bare.replace(" ", "") == sign else None
+
+
+def parts(cell):
+    "A cell, cut where a new symbol comes after words: at a semicolon, or at a comma before a formula."
+    pieces = [""]
+    for piece in re.findall(r"\$[^$]*\$|[^$;,]+|[;,]", cell):
+        pieces[-1] += piece
+        if piece == ";" or piece == "," and words(pieces[-1]):
+            pieces.append("")
+    whole = []
+    for piece in pieces:
+        if whole and not piece.lstrip().startswith("$"):
+            whole[-1] += piece
+        else:
+            whole.append(piece)
+    return whole
 
 
 def named(cell):
     "The letters that the first cell of a row explains, each with the words about it."
     found = []
-    for part in re.split(r";(?![^$]*\$(?:[^$]*\$[^$]*\$)*[^$]*$)", cell):
-        symbols = re.match(r"(?:\s*\$[^$]*\$\s*(?:,|:|\bor\b|\band\b)?)+", part)
-        for formula in re.findall(r"\$([^$]*)\$", symbols[0] if symbols else ""):
-            for each in formula.split(", ") if "=" not in formula else [formula]:
-                if (sign := letter(each)) and sign not in (r"\partial", r"\sum", r"\dots", r"\nabla", r"\odot"):
-                    found.append((sign, words(part)))
+    for part in parts(cell):
+        head = re.match(r"(?:\s*\$[^$]*\$\s*(?:,|:|\bor\b|\band\b)?)+", part)
+        for formula in re.findall(r"\$([^$]*)\$", head[0] if head else ""):
+            for each in [formula] if "=" in formula else re.split(r", (?![^{]*\})", formula):
+                if sign := symbol(each):
+                    found.append((sign, words(part) or words(cell)))
     return found
 
 
-def closing_tables():
-    "For every letter what the chapters' closing tables say of it: pairs of chapter and words."
+def closing_tables(page):
+    """For every letter what the chapters' closing tables say of it: pairs of chapter and words.
+
+    Where a row says nothing in words, a letter of the page has the page's meaning, and any other that of its name in code.
+    """
     found = defaultdict(list)
     for book in read_all():
         if not re.match(r"\d\d_", book.name):
@@ -111,7 +143,9 @@ def closing_tables():
         rows = [line for line in text.splitlines() if line.startswith("| ") and "$" in line.split(" | ")[0]]
         assert rows, book.name
         for row in rows:
-            for sign, about in named(row[1:].split(" | ")[0]):
+            cell, code = row[1:].split(" | ")[:2]
+            for sign, about in named(cell):
+                about = about or (frozenset() if sign in page else words(code.replace("`", " ").replace("_", " ")))
                 found[sign].append((int(book.name[:2]), about))
     return found
 
@@ -123,19 +157,19 @@ def page_table():
         about = [words(part) for part in meaning.split(";")]
         formulas = [each for formula in re.findall(r"\$([^$]*)\$", symbol) for each in formula.split(", ")]
         for n, formula in enumerate(formulas):
-            found[letter(formula)].append(about[n] if len(about) == len(formulas) else words(meaning))
+            shared = frozenset().union(*about[len(formulas) :])
+            found[letter(formula)].append(about[n] | shared if len(about) >= len(formulas) else words(meaning))
     return found
 
 
 def served_twice():
-    "For every letter that the page lists as serving twice: chapter to words."
-    found = defaultdict(dict)
+    "For every letter that the page lists as serving twice: chapter to the words about each meaning."
+    found = defaultdict(lambda: defaultdict(list))
     for symbol, meanings in table("Letters that serve twice"):
-        for meaning in meanings.rstrip(" |").split(";"):
-            where = re.search(r"\(([\d, ]+)\)\s*$", meaning)
-            for chapter in map(int, where[1].split(",")):
-                found[letter(symbol.strip("$ "))].setdefault(chapter, frozenset())
-                found[letter(symbol.strip("$ "))][chapter] |= words(meaning)
+        for meaning in meanings.split(";"):
+            text, where = re.fullmatch(r"(.*) \(([\d, ]+)\)", meaning.strip()).groups()
+            for chapter in map(int, where.split(",")):
+                found[letter(symbol.strip("$"))][chapter] += [words(each) for each in text.split(", ")]
     return found
 
 
@@ -146,7 +180,7 @@ def unsaid(tables, page, twice):
         for chapter, about in uses:
             usual = page.get(sign)
             others = [words_ for other, words_ in uses if other != chapter and words_]
-            if about & twice.get(sign, {}).get(chapter, frozenset()):
+            if any(about & each for each in twice.get(sign, {}).get(chapter, [])):
                 continue
             if usual and (not about or any(about & each for each in usual)):
                 continue
@@ -157,14 +191,15 @@ def unsaid(tables, page, twice):
 
 
 def test_a_symbol_means_what_the_page_says():
-    assert not unsaid(closing_tables(), page_table(), served_twice())
+    assert not unsaid(closing_tables(page_table()), page_table(), served_twice())
 
 
 def test_the_page_lists_no_meaning_that_no_chapter_has():
-    tables = closing_tables()
+    tables = closing_tables(page_table())
     for sign, chapters in served_twice().items():
-        for chapter, about in chapters.items():
-            assert any(chapter == other and about & each for other, each in tables[sign]), f"chapter {chapter} does not use {sign} for {sorted(about)}"
+        for chapter, meanings in chapters.items():
+            for about in meanings:
+                assert any(chapter == other and about & each for other, each in tables[sign]), f"chapter {chapter} does not use {sign} for {sorted(about)}"
 
 
 @pytest.mark.parametrize(
@@ -181,5 +216,5 @@ def test_the_page_lists_no_meaning_that_no_chapter_has():
 def test_a_second_meaning_is_noticed(about, page, twice, wrong):
     tables = {"x": [(chapter, words(text)) for chapter, text in about]}
     page = {sign: [words(each) for each in texts] for sign, texts in page.items()}
-    twice = {sign: {chapter: words(text) for chapter, text in each.items()} for sign, each in twice.items()}
+    twice = {sign: {chapter: [words(text)] for chapter, text in each.items()} for sign, each in twice.items()}
     assert len(unsaid(tables, page, twice)) == wrong
