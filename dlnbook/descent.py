@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import accepts, array, arrays, count, function, generator, optional, positive
-from .diverging import Diverged, _watch
+from .runaway import Diverged, _watch
 
 _Gradient = Callable[[list[NDArray], NDArray, NDArray], Sequence[NDArray]]
 _Optimizer = Callable[[list[NDArray], Sequence[NDArray], float], list[NDArray]]
