@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -26,7 +27,7 @@ from .descent import Diverged
 from .files import load_arrays, save_arrays
 from .loss import cross_entropy
 from .network import Network, _logits
-from .training import best_epoch, evaluate, one_epoch, out_of_patience
+from .training import best_epoch, one_epoch, out_of_patience
 from .tape import Tape
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 
     _StopRule = Callable[["History"], str | None]
 
-_best_epoch, _evaluate, _one_epoch, _out_of_patience, _cross_entropy = map(
-    bare, (best_epoch, evaluate, one_epoch, out_of_patience, cross_entropy)
+_best_epoch, _one_epoch, _out_of_patience, _cross_entropy = map(
+    bare, (best_epoch, one_epoch, out_of_patience, cross_entropy)
 )
 
 # %% auto #0
-__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'interruptions', 'fit']
+__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'evaluate', 'interruptions', 'fit']
 
 # %% ../nbs/lib_10_fitting.ipynb #7de69dd6
 @dataclass(frozen=True)
@@ -442,12 +443,15 @@ def _plain(value):
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def _called(each):
+def _called(each, name):
     "What an object of the caller's is called, the same in every process."
     text = repr(each)
-    if " at 0x" not in text:
-        return text
-    return getattr(each, "__qualname__", type(each).__qualname__)
+    if " object at 0x" in text:  # nothing tells it from one with other settings
+        wanted = f"{name} with a repr that tells the settings, as a dataclass has"
+        raise TypeError(f"checkpoint: expected {wanted}, got {text}")
+    if " at 0x" in text and hasattr(each, "__qualname__"):
+        return each.__qualname__  # a function
+    return re.sub(r" at 0x\w+", "", text)  # the address is another in each process
 
 
 def _fingerprint(X, T):
@@ -466,17 +470,17 @@ def _settings(run, eta):
     state = {name: list(steps.state[name].shape) for name in sorted(steps.state)}
     return {
         "widths": list(network.widths),
-        "activations": [_called(one) for one in network.activations],
+        "activations": [_called(one, "activations") for one in network.activations],
         "dtype": network.dtype.name,
         "batch_size": steps.batch_size,
         "data": _fingerprint(X, T),
         "validation": None if validation is None else _fingerprint(*validation),
         "generator": type(run.rng.bit_generator).__name__,
-        "eta": _called(eta),
-        "optimizer": _called(steps.optimizer),
+        "eta": _called(eta, "eta"),
+        "optimizer": _called(steps.optimizer, "optimizer"),
         "optimizer's state": state,
-        "penalty": _called(steps.tape.penalty),
-        "noise": _called(noise),
+        "penalty": _called(steps.tape.penalty, "penalty"),
+        "noise": _called(noise, "noise"),
     }
 
 
@@ -618,7 +622,53 @@ def _sample(T):
     which = np.sort(rng.choice(len(T), few, replace=False))  # (few,)
     return which, T[which] if T.ndim == 1 else T[which].argmax(axis=1)
 
+# %% ../nbs/lib_10_fitting.ipynb #f3867bf7
+@accepts(measure=function, samples=count, at_once=count)
+def evaluate(
+    measure: Callable[[slice], Any], samples: int, at_once: int = 64
+) -> Any:
+    """The mean over many samples, a piece at a time.
+
+    Parameters
+    ----------
+    measure : callable
+        ``measure(rows)`` returns the mean over the samples of a slice: a number, or an
+        array of several.
+    samples : int
+        The number of samples V, at least 1.
+    at_once : int
+        How many make a piece, at least 1. The last piece may be smaller.
+
+    Returns
+    -------
+    float or ndarray
+        The mean over all samples, as `measure` gives it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as said.
+
+    Notes
+    -----
+    eq-training-pieces.
+
+    Examples
+    --------
+    >>> x = np.arange(10.0)
+    >>> float(evaluate(lambda rows: x[rows].mean(), 10, at_once=4))
+    4.5
+    """
+    total = 0.0
+    for start in range(0, samples, at_once):
+        rows = slice(start, min(start + at_once, samples))
+        total += (rows.stop - rows.start) * measure(rows)  # the last piece may be short
+    return total / samples
+
 # %% ../nbs/lib_10_fitting.ipynb #f0ee9dc9
+_evaluate = bare(evaluate)
+
+
 class _Measures:
     "Accuracy on a part of the training samples; loss and accuracy on validation samples."
 
