@@ -722,7 +722,8 @@ class _Steps:
         self.network, self.data, self.rng = network, (X, T), rng
         self.samples, self.batch_size = len(X), min(batch_size, len(X))
         self.rate = self._checked(eta) if callable(eta) else eta
-        self.eta, self.batch, self.tick = eta, 0, None
+        self.eta, self.tick = eta, None
+        self.batch = -(-self.samples // self.batch_size)  # the last, unless a step fails
         extras = {"noise": noise, "penalty": penalty, "rng": rng}
         self.tape = Tape(network, self.batch_size, **extras)
         self.optimizer = optimizer
@@ -732,7 +733,12 @@ class _Steps:
     def _checked(self, schedule):
         "The schedule, with its answers checked."
         answer = number(least=0)
-        return lambda clock: answer.check(schedule(clock), "eta", {})
+
+        def rate(clock):
+            self.eta = answer.check(schedule(clock), "eta", {})
+            return self.eta
+
+        return rate
 
     def _start(self, optimizer):
         "The optimizer's state, arrays by name."
@@ -745,29 +751,39 @@ class _Steps:
 
     def round(self, done):
         "One epoch after so many: the loss on the way."
-        self.batch = 0
-        sizes = self.samples, self.batch_size
-        with np.errstate(over="ignore", invalid="ignore"):  # reported
-            loss = _one_epoch(self.step, *sizes, self.rate, self.rng, done)
+        step, sizes = self._stepper(), (self.samples, self.batch_size)
+        with np.errstate(all="ignore"):  # reported
+            loss = _one_epoch(step, *sizes, self.rate, self.rng, done)
         if not _finite(self.network.parameters):
             raise _NotFinite()
         return loss
 
-    def step(self, rows, eta):
-        "A step on some rows: their mean loss before it."
-        self.batch += 1
-        self.eta = eta
+    def _stepper(self):
+        "A function: a step on some rows, and their mean loss before it."
+        (X, T), tick, batch, isfinite = self.data, self.tick, 0, math.isfinite
+        plain = self.move is None and not callable(self.rate)
+        advance = self.tape._step if plain else self._careful
+
+        def step(rows, eta):
+            nonlocal batch
+            batch += 1
+            loss = advance(X, T, rows, eta)
+            if not isfinite(loss):
+                self.batch = batch
+                raise _NotFinite()
+            if tick and batch % 64 == 0:
+                tick(64)
+            return loss
+
+        return step
+
+    def _careful(self, X, T, rows, eta):
+        "A step that changes nothing if η is zero, and is the optimizer's if there is one."
         if self.move is None and eta:
-            loss = self.tape.step(*self.data, rows, eta)
-        else:
-            loss = self.tape.forward(*self.data, rows)
-        if not math.isfinite(loss):
-            raise _NotFinite()
-        if self.move is not None and eta:
-            gradient = self.tape.backward()
-            self.move(self.network.parameters, gradient, eta, self.state)
-        if self.tick and self.batch % 64 == 0:
-            self.tick(64)
+            return self.tape._step(X, T, rows, eta)
+        loss = self.tape._forward(X, T, rows)
+        if eta and math.isfinite(loss):
+            self.move(self.network.parameters, self.tape._backward(), eta, self.state)
         return loss
 
 # %% ../nbs/lib_10_fitting.ipynb #ae94686c

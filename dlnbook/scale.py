@@ -46,8 +46,8 @@ def parameter_count(widths: Iterable[int]) -> int:
 
     Examples
     --------
-    >>> parameter_count([2, 3, 2])
-    17
+    >>> parameter_count([2, 2, 2, 3])
+    21
     >>> parameter_count([150_528, 100, 10])
     15053910
     """
@@ -85,8 +85,8 @@ def forward_flops(widths: Iterable[int], batch: int = 1) -> int:
 
     Examples
     --------
-    >>> forward_flops([2, 3, 2])
-    24
+    >>> forward_flops([2, 2, 2, 3])
+    28
     >>> forward_flops([150_528, 100, 10], batch=32)
     963443200
     """
@@ -125,8 +125,8 @@ def brute_force_flops(widths: Iterable[int], batch: int = 1) -> int:
 
     Examples
     --------
-    >>> brute_force_flops([2, 3, 2])
-    432
+    >>> brute_force_flops([2, 2, 2, 3])
+    616
     """
     return (parameter_count(widths) + 1) * forward_flops(widths, batch)
 
@@ -161,8 +161,8 @@ def parameter_bytes(widths: Iterable[int], dtype: _DType = "float64") -> int:
 
     Examples
     --------
-    >>> parameter_bytes([2, 3, 2])
-    136
+    >>> parameter_bytes([2, 2, 2, 3])
+    168
     """
     return parameter_count(widths) * np.dtype(dtype).itemsize
 
@@ -202,9 +202,9 @@ def activation_bytes(
 
     Examples
     --------
-    >>> activation_bytes([2, 3, 2])
-    56
-    >>> activation_bytes([2, 3, 2], batch=100, dtype="float32")
-    2800
+    >>> activation_bytes([2, 2, 2, 3])
+    72
+    >>> activation_bytes([2, 2, 2, 3], batch=100, dtype="float32")
+    3600
     """
     return batch * sum(widths) * np.dtype(dtype).itemsize

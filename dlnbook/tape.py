@@ -104,6 +104,7 @@ class _Windows:
         self.noisy = [self.X.T, *map(narrow, tape._noisy)]  # (P_r, n)
         self.D = [None, *map(narrow, work.D[1:])]  # (P_r, n)
         self.row, self.ones, self.ones_K = self.S[K], work.ones[:n], tape._ones
+        self.sums = work.D[1].base[tape.network.R % 2, :n]  # (n,): idle until the way back
 
 # %% ../nbs/lib_09_tape.ipynb #a22111d5
 def _activation_calls(f, A, Z, D):
@@ -118,14 +119,14 @@ def _activation_calls(f, A, Z, D):
 # %% ../nbs/lib_09_tape.ipynb #ccd67513
 def _loss_calls(v):
     "From the logits A[-1] to the probabilities in D[-1], and to Ã above ln s in S."
-    A, Y, row = v.A[-1], v.D[-1], v.row
+    A, Y, row, sums = v.A[-1], v.D[-1], v.row, v.sums
     return [
         (np.maximum.reduce, (A, 0, None, row)),  # (B,)
         (np.subtract, (A, row, A)),  # (K, B)
         (np.exp, (A, Y)),  # (K, B)
-        (v.ones_K.dot, (Y, row)),  # (B,)
-        (np.divide, (Y, row, Y)),  # (K, B)
-        (np.log, (row, row)),  # (B,)
+        (v.ones_K.dot, (Y, sums)),  # (B,)
+        (np.divide, (Y, sums, Y)),  # (K, B)
+        (np.log, (sums, row)),  # (B,)
     ]
 
 # %% ../nbs/lib_09_tape.ipynb #f7a0e4c5
