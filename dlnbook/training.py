@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
     accepts, count, either, function, generator, instance, number, optional, positive,
-    real, targets
+    real
 )
 from .descent import batches
-from .network import Network
+from .network import HEADS, Network, _TargetsOf
 from .tape import Tape
 
 _Rate = float | Callable[[float], float]
@@ -192,13 +192,27 @@ def out_of_patience(losses: Sequence[float], patience: int) -> bool:
 _network = instance(Network, N=lambda it: it.widths[0], K=lambda it: it.widths[-1])
 
 
+class _Classifier:
+    "A network that names one class of several."
+
+    def check(self, value: Any, name: str, bound: dict) -> Network:
+        "Refuse one that answers another question."
+        network = _network.check(value, name, bound)
+        if network.head is not HEADS["softmax"]:
+            raise ValueError(f"{name}: expected one with head 'softmax', got {network.head.name!r}")
+        return network
+
+
+_classifier = _Classifier()
+
+
 def _pass_by(epoch, network):
     "What is done after an epoch if nothing else is asked for."
 
 # %% ../nbs/10_training.ipynb #2e9889df
 @accepts(
-    network=_network, X=real("M N"), y=targets("M", "M K"), X_val=real("V N"),
-    y_val=targets("V", "V K"), epochs=count, batch_size=count, eta=_rate,
+    network=_network, X=real("M N"), y=_TargetsOf("network"), X_val=real("V N"),
+    y_val=_TargetsOf("network", "V", "V K"), epochs=count, batch_size=count, eta=_rate,
     rng=generator, threshold=number(least=0), patience=optional(count), on_epoch=function,
 )  # fmt: skip
 def train(
@@ -213,7 +227,7 @@ def train(
     network : Network
         Where to start. It ends with the parameters of the best epoch.
     X, y : array_like, shapes (M, N), (M,) or (M, K)
-        Training samples: inputs, and labels or target rows.
+        Training samples: inputs, and targets as the network's head takes them.
     X_val, y_val : array_like, shapes (V, N), (V,) or (V, K)
         Validation samples.
     epochs : int
@@ -275,14 +289,14 @@ def train(
     return seen, losses
 
 # %% ../nbs/10_training.ipynb #3e3a9436
-@accepts(network=_network, X=real("M N"), y=targets("M", "M K"))
+@accepts(network=_classifier, X=real("M N"), y=_TargetsOf("network"))
 def confusion_matrix(network: Network, X: ArrayLike, y: ArrayLike) -> NDArray:
     """Count which class is taken for which.
 
     Parameters
     ----------
     network : Network
-        The network that is asked.
+        The network that is asked, with softmax.
     X : array_like of real numbers, shape (M, N)
         Inputs, one row a sample.
     y : array_like of int, shape (M,), or of float, shape (M, K)
