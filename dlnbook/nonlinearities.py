@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .activation import ACTIVATIONS, PAIRS, Activation
 from .arguments import accepts, instance, number, positive, real, targets
 from .delta import deltas, forward
-from .network import Network
+from .network import Network, _Classifier
 
 # %% auto #0
 __all__ = ['lecun_tanh', 'silu', 'gelu', 'leaky_relu', 'elu', 'slopes', 'delta_norms', 'dead_units']
@@ -218,7 +218,7 @@ def slopes(network: Network, X: ArrayLike) -> list[NDArray | None]:
     return [None] + [f.df(a) for f, a in zip(network.activations, A[1:])]
 
 # %% ../nbs/11_activations.ipynb #9ae3fd5f
-@accepts(network=_NETWORK, X=_INPUTS, T=targets("M", "M K"))
+@accepts(network=_Classifier(Network, **_NETWORK.sizes), X=_INPUTS, T=targets("M", "M K"))
 def delta_norms(network: Network, X: ArrayLike, T: ArrayLike) -> NDArray[np.float64]:
     """How long the gradients by the sums are, layer by layer.
 
