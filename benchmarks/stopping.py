@@ -39,7 +39,8 @@ RECIPE: dict[str, Any] = {
     "smoothed": "patience, with the mean of the last 5 validation losses in the place of each",
     "versus": "regret of a rule minus that of a patience drawn by lot between two neighbors, so that the mean epochs are equal; paired",
     "watch": "patience that watches the share of errors instead of the loss, ties to the earlier epoch: lost accuracy, minus that of patience on the loss",
-    "gaps": {"what": "test samples: epoch b and b + gap: difference of the mean losses, spread of a loss at b, spread of the difference", "gaps": [1, 5, 20]},
+    "gaps": {"what": "epoch b, best by one half of the test samples, and b + gap, on the other half, and the halves exchanged: difference of the mean losses, spread of a loss at b, spread of the difference", "gaps": [1, 5, 20]},
+    "dealt": "patience p on V samples, and the same stops dealt to other trainings, each to the next: regret in loss with the own stop, and with the other's minus that",
     "optimism": "test loss minus validation loss, at the epoch that the validation loss prefers and at epoch 20; for errors the same",
     "scatter": "15 blocks of 100 unseen digits: spread of the block means, over what the samples' spread foretells; epoch 20, and epoch 20 minus epoch 30",
     "halves": "test set in halves: the epoch best by the one, judged by the other, minus the best by the other",
@@ -56,6 +57,9 @@ SMALL = RECIPE | {
     "plateau": RECIPE["plateau"] | {"epochs": 20, "seeds": 2, "patience": [2, 8]},
     "descents": RECIPE["descents"] | {"epochs": 11, "seeds": 1, "noise": [0.2]},
 }
+
+
+HALF, OTHER = slice(400, 998), slice(998, None)  # of the test samples
 
 
 def shuffled(seed, samples, noise):
@@ -144,6 +148,24 @@ def versus(found, lost):
     return compared
 
 
+def beyond(losses, gap, choose, judge):
+    "Epoch b, the best on some samples, and one later on, seen by others: difference, spread of a loss, spread of the difference."
+    b = int(losses[:, choose].mean(axis=1).argmin())
+    e = min(b + gap, len(losses) - 1)
+    difference, error = paired_difference(losses[e, judge], losses[b, judge])
+    some = losses[b, judge]
+    return difference, some.std(ddof=1), error * math.sqrt(len(some))
+
+
+def dealt(seen, truths, stops):
+    "Regret of each training's own stop, and with the next one's minus that."
+    own, other = [], []
+    for history, truth, mine, theirs in zip(seen, truths, stops, stops[1:] + stops[:1]):
+        own.append(regret(enough(mine), history, truth).loss)
+        other.append(regret(enough(theirs), history, truth).loss - own[-1])
+    return [interval(own), interval(other)]
+
+
 def trainings(noise, settings):
     "Everything that is read off the same trainings."
     sizes, gaps = settings["V"], settings["gaps"]["gaps"]
@@ -154,23 +176,24 @@ def trainings(noise, settings):
     rows: dict[str, list] = {"best": [], "best_loss": [], "best_error": [], "last_loss": [], "last_error": [], "halves": [], "scatter": [], "paired_scatter": []}
     watch = {V: {p: [] for p in settings["rules"]["patience"]} for V in sizes}
     apart: dict[int, list] = {gap: [] for gap in gaps}
+    truths, histories = [], {V: [] for V in sizes}
     for seed in range(settings["seeds"]):
         way, losses, errors = record(noise, seed, settings["epochs"])
         truth, wrong = losses[:, 400:].mean(axis=1), errors[:, 400:].mean(axis=1)
         b = int(truth.argmin())
+        truths.append(truth)
         for name, value in zip(rows, (b + 1, truth[b], wrong[b], truth[-1], wrong[-1])):
             rows[name].append(value)
-        one, other = losses[:, 400:998].mean(axis=1), losses[:, 998:].mean(axis=1)
+        one, other = losses[:, HALF].mean(axis=1), losses[:, OTHER].mean(axis=1)
         rows["halves"].append((other[one.argmin()] - other.min() + one[other.argmin()] - one.min()) / 2)
         blocks = losses[:, 97:].reshape(len(losses), 15, 100)
         for name, each in (("scatter", blocks[19]), ("paired_scatter", blocks[19] - blocks[29])):
             rows[name].append(each.mean(axis=1).var(ddof=1) / (each.var(ddof=1) / 100))
         for gap in gaps:
-            e = min(b + gap, len(losses) - 1)
-            difference, error = paired_difference(losses[e, 400:], losses[b, 400:])
-            apart[gap].append((difference, losses[b, 400:].std(ddof=1), error * math.sqrt(1197)))
+            apart[gap].append(np.mean([beyond(losses, gap, *parts) for parts in ((HALF, OTHER), (OTHER, HALF))], axis=0))
         for V in sizes:
             seen = seen_by(way, losses[:, :V], errors[:, :V])
+            histories[V].append(seen)
             asked = rules(settings) | {("smoothed", p): smoothed(seen, p) for p in settings["rules"]["smoothed"]}
             for key, rule in asked.items():
                 each = regret(rule, seen, truth)
@@ -192,6 +215,7 @@ def trainings(noise, settings):
         "best_quartiles": [float(q) for q in np.percentile(rows["best"], [25, 50, 75])],
         "gaps": {gap: {"difference": interval([t[0] for t in each]), "spread": square([t[1] for t in each]), "paired": square([t[2] for t in each])} for gap, each in apart.items()},
         "optimism": {V: {name: interval(values) for name, values in each.items()} for V, each in fancy.items()},
+        "dealt": {V: {p: dealt(histories[V], truths, [each.stopped for each in found[V]["patience", p]]) for p in settings["rules"]["patience"]} for V in sizes},
         "watch": {V: {p: [interval([t[i] for t in each]) for i in (0, 1)] for p, each in by.items()} for V, by in watch.items()},
         "rules": {V: nested({key: summary(found[V][key], lost[V][key]) for key in found[V]}) for V in sizes},
         "versus": {V: versus(found[V], lost[V]) for V in sizes},

@@ -11,8 +11,97 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import accepts, array, count, distribution, finite, function, integers, real
 
 # %% auto #0
-__all__ = ['softmax', 'log_softmax', 'cross_entropy', 'sigmoid', 'one_hot', 'linear_scores', 'hidden_scores', 'linear_gradient',
+__all__ = ['linear_scores', 'hidden_scores', 'softmax', 'log_softmax', 'cross_entropy', 'sigmoid', 'one_hot', 'linear_gradient',
            'accuracy']
+
+# %% ../nbs/02_loss.ipynb #2ccfc3b2
+@accepts(W=array("K N"), b=array("K"), X=array("M N"))
+@finite("X")
+def linear_scores(W: ArrayLike, b: ArrayLike, X: ArrayLike) -> NDArray:
+    """Logits of the linear model.
+
+    Parameters
+    ----------
+    W : array_like of float or complex, shape (K, N)
+        Weights, ``W[k, i]`` from input i to class k.
+    b : array_like of float or complex, shape (K,)
+        Biases.
+    X : array_like of float or complex, shape (M, N)
+        Inputs, one row a sample.
+
+    Returns
+    -------
+    ndarray, shape (M, K)
+        The logits, in the widest of the three dtypes.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold numbers.
+    ValueError
+        If the shapes do not fit, or NaN or infinity occurs.
+
+    Notes
+    -----
+    def-linear-scores for each sample, as eq-linear-batch. For two classes see
+    D. R. Cox (1958).
+
+    Examples
+    --------
+    >>> linear_scores([[1, 0], [0, 2]], [0, 1], [[3, 4]]).tolist()
+    [[3.0, 9.0]]
+    """
+    return X @ W.T + b  # (M, K)
+
+# %% ../nbs/02_loss.ipynb #c91f6815
+@accepts(W1=array("P_1 N"), b1=array("P_1"), W2=array("K P_1"), b2=array("K"), X=array("M N"), f=function)
+@finite("X")
+def hidden_scores(
+    W1: ArrayLike, b1: ArrayLike, W2: ArrayLike, b2: ArrayLike, X: ArrayLike,
+    f: Callable[[NDArray], NDArray] = np.tanh,
+) -> NDArray:
+    """Logits of a network with one hidden layer.
+
+    Parameters
+    ----------
+    W1 : array_like of float or complex, shape (P_1, N)
+        Weights from the inputs to the hidden nodes.
+    b1 : array_like of float or complex, shape (P_1,)
+        Biases of the hidden nodes.
+    W2 : array_like of float or complex, shape (K, P_1)
+        Weights from the hidden nodes to the classes.
+    b2 : array_like of float or complex, shape (K,)
+        Biases of the classes.
+    X : array_like of float or complex, shape (M, N)
+        Inputs, one row a sample.
+    f : callable
+        Activation function, applied element by element.
+
+    Returns
+    -------
+    ndarray, shape (M, K)
+        The logits, in the widest of the dtypes.
+
+    Raises
+    ------
+    TypeError
+        If an array does not hold numbers, or `f` cannot be called.
+    ValueError
+        If the shapes do not fit, or NaN or infinity occurs.
+
+    Notes
+    -----
+    def-hidden-scores for each sample, as eq-hidden-batch. On what one hidden
+    layer can express: I. Goodfellow, Y. Bengio, A. Courville (2016), chapter 6.
+
+    Examples
+    --------
+    >>> A = hidden_scores([[1, 1]], [0], [[1], [2]], [0, 1], [[3, 4]], np.square)
+    >>> A.tolist()
+    [[49.0, 99.0]]
+    """
+    Z = f(X @ W1.T + b1)  # (M, P_1)
+    return Z @ W2.T + b2  # (M, K)
 
 # %% ../nbs/02_loss.ipynb #63583bec
 def _shift(A):
@@ -209,95 +298,6 @@ def one_hot(labels: ArrayLike, K: int) -> NDArray[np.float64]:
     T = np.zeros((len(labels), K))  # (M, K)
     T[np.arange(len(labels)), labels] = 1
     return T
-
-# %% ../nbs/02_loss.ipynb #2ccfc3b2
-@accepts(W=array("K N"), b=array("K"), X=array("M N"))
-@finite("X")
-def linear_scores(W: ArrayLike, b: ArrayLike, X: ArrayLike) -> NDArray:
-    """Logits of the linear model.
-
-    Parameters
-    ----------
-    W : array_like of float or complex, shape (K, N)
-        Weights, ``W[k, i]`` from input i to class k.
-    b : array_like of float or complex, shape (K,)
-        Biases.
-    X : array_like of float or complex, shape (M, N)
-        Inputs, one row a sample.
-
-    Returns
-    -------
-    ndarray, shape (M, K)
-        The logits, in the widest of the three dtypes.
-
-    Raises
-    ------
-    TypeError
-        If an argument does not hold numbers.
-    ValueError
-        If the shapes do not fit, or NaN or infinity occurs.
-
-    Notes
-    -----
-    def-linear-scores for each sample, as eq-linear-batch. For two classes see
-    D. R. Cox (1958).
-
-    Examples
-    --------
-    >>> linear_scores([[1, 0], [0, 2]], [0, 1], [[3, 4]]).tolist()
-    [[3.0, 9.0]]
-    """
-    return X @ W.T + b  # (M, K)
-
-# %% ../nbs/02_loss.ipynb #c91f6815
-@accepts(W1=array("P_1 N"), b1=array("P_1"), W2=array("K P_1"), b2=array("K"), X=array("M N"), f=function)
-@finite("X")
-def hidden_scores(
-    W1: ArrayLike, b1: ArrayLike, W2: ArrayLike, b2: ArrayLike, X: ArrayLike,
-    f: Callable[[NDArray], NDArray] = np.tanh,
-) -> NDArray:
-    """Logits of a network with one hidden layer.
-
-    Parameters
-    ----------
-    W1 : array_like of float or complex, shape (P_1, N)
-        Weights from the inputs to the hidden nodes.
-    b1 : array_like of float or complex, shape (P_1,)
-        Biases of the hidden nodes.
-    W2 : array_like of float or complex, shape (K, P_1)
-        Weights from the hidden nodes to the classes.
-    b2 : array_like of float or complex, shape (K,)
-        Biases of the classes.
-    X : array_like of float or complex, shape (M, N)
-        Inputs, one row a sample.
-    f : callable
-        Activation function, applied element by element.
-
-    Returns
-    -------
-    ndarray, shape (M, K)
-        The logits, in the widest of the dtypes.
-
-    Raises
-    ------
-    TypeError
-        If an array does not hold numbers, or `f` cannot be called.
-    ValueError
-        If the shapes do not fit, or NaN or infinity occurs.
-
-    Notes
-    -----
-    def-hidden-scores for each sample, as eq-hidden-batch. On what one hidden
-    layer can express: I. Goodfellow, Y. Bengio, A. Courville (2016), chapter 6.
-
-    Examples
-    --------
-    >>> A = hidden_scores([[1, 1]], [0], [[1], [2]], [0, 1], [[3, 4]], np.square)
-    >>> A.tolist()
-    [[49.0, 99.0]]
-    """
-    Z = f(X @ W1.T + b1)  # (M, P_1)
-    return Z @ W2.T + b2  # (M, K)
 
 # %% ../nbs/02_loss.ipynb #6c98ec18
 @accepts(W=array("K N"), b=array("K"), X=array("M N"), T=distribution("M K", like="W b X"))
