@@ -13,10 +13,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import accepts, function, optional, text
-from .hidden import FUNCTIONS
 
 # %% auto #0
 __all__ = ['PAIRS', 'ACTIVATIONS', 'nonlinearity', 'Activation', 'find_activation']
+
+# %% ../nbs/lib_07_activation.ipynb #cfbd1815
+def _decay(A):
+    "e^−|a|; in the complex plane the sign of the real part decides."
+    return np.exp(-np.abs(A) if np.isrealobj(A) else np.where(A.real >= 0, -A, A))
+
+
+def _sigmoid(A):
+    "The sigmoid, for numbers of any size."
+    e, right = _decay(A), A.real >= 0
+    over = np.maximum(e, right) if np.isrealobj(A) else np.where(right, 1, e)
+    return over / (1 + e)  # 1/(1 + e) on the right, e/(1 + e) on the left
+
+
+def _sigmoid_slope(A):
+    "Its slope, eq-stable-slopes."
+    e = _decay(A)
+    return e / (1 + e) ** 2
+
+
+def _tanh(A):
+    "The hyperbolic tangent."
+    return np.tanh(A)
+
+
+def _tanh_slope(A):
+    "Its slope, eq-stable-slopes."
+    e = _decay(A) ** 2
+    return 4 * e / (1 + e) ** 2
+
+# %% ../nbs/lib_07_activation.ipynb #545fd6e4
+def _relu(A):
+    "The larger of a and 0."
+    return np.maximum(A, 0) if np.isrealobj(A) else np.where(A.real <= 0, 0, A)
+
+
+def _relu_slope(A):
+    "1 right of the kink, else 0."
+    return np.greater(A.real, 0).astype(A.dtype)
+
+
+def _identity(A):
+    "A copy."
+    return np.array(A)
+
+
+def _identity_slope(A):
+    "Ones."
+    return np.ones_like(A)
+
+
+#: f and f′ of the four, for numbers of any kind.
+_FUNCTIONS = {
+    "sigmoid": (_sigmoid, _sigmoid_slope),
+    "tanh": (_tanh, _tanh_slope),
+    "relu": (_relu, _relu_slope),
+    "identity": (_identity, _identity_slope),
+}
 
 # %% ../nbs/lib_07_activation.ipynb #748d5d7a
 @accepts(
@@ -180,7 +237,7 @@ PAIRS: dict[str, tuple[Callable[..., None], Callable[..., None]]] = {
 
 #: The activations that have a name.
 ACTIVATIONS: dict[str, Activation] = {
-    name: Activation(name, *FUNCTIONS[name], *pair, in_place=True)
+    name: Activation(name, *_FUNCTIONS[name], *pair, in_place=True)
     for name, pair in PAIRS.items()
 }
 

@@ -19,9 +19,9 @@ _REQUIRED = inspect.Parameter.empty
 
 # %% auto #0
 __all__ = ['count', 'number', 'positive', 'array', 'unread', 'in_place', 'extended', 'integers', 'distribution', 'targets',
-           'arrays', 'layers', 'each', 'per_layer', 'several', 'widths', 'generator', 'function', 'path', 'text',
-           'precision', 'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare', 'behind',
-           'finite', 'real']
+           'bounded', 'values', 'arrays', 'layers', 'each', 'per_layer', 'several', 'widths', 'generator', 'function',
+           'path', 'text', 'precision', 'flag', 'one_of', 'having', 'instance', 'either', 'optional', 'accepts', 'bare',
+           'behind', 'finite', 'real']
 
 # %% ../nbs/tools_arguments.ipynb #6a3b40b9
 def accepts(**declared: Any) -> Callable[[_F], _F]:
@@ -649,7 +649,49 @@ class _Targets(_Array):
         return T
 
 
-integers, distribution, targets = _Integers, _Distribution, _Targets
+class _Bounded(_Array):
+    "An array of real numbers from `least` to `most`."
+
+    def __init__(self, *shapes: str, least: float = -math.inf, most: float = math.inf, like: str | None = None, keep: bool = False) -> None:
+        super().__init__(*shapes, real=True, like=like, keep=keep)
+        vars(self).update(least=least, most=most)
+
+    def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
+        "Refuse what is no such array."
+        array, (least, most) = super().check(value, name, bound), (vars(self)["least"], vars(self)["most"])
+        for end in (array.min(), array.max()):
+            if not least <= end <= most:
+                wanted = f"from {least:g} to {most:g}" if math.isfinite(least) and math.isfinite(most) else f"of at {f'least {least:g}' if end < least else f'most {most:g}'}"
+                raise ValueError(f"{name}: expected numbers {wanted}, got {end:g}")
+        return array
+
+
+class _Values(_Array):
+    """A row of real numbers from `least` to `most` for each sample, shape `rows`; rows, also from single numbers, shape `single`, where a row has one.
+
+    Parameters are those of `targets`. Without `like`, numbers keep their type. There are no labels that could become `hot`.
+    """
+
+    def __init__(self, single: str = "M", rows: str = "M K", *, like: str | None = None, hot: bool = False, least: float = -math.inf, most: float = math.inf) -> None:
+        super().__init__(single, rows, real=True, like=like)
+        options: Any = {"least": least, "most": most, "like": like, "keep": like is None}
+        vars(self).update(single=_Bounded(single, **options), rows=_Bounded(rows, **options))
+
+    def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
+        "Refuse what are none."
+        array, single, rows = _dense(value, name), vars(self)["single"], vars(self)["rows"]
+        several = bound.get(rows.shapes[0].split()[-1]) != 1
+        if array.ndim == len(rows.shapes[0].split()) - 1 and array.ndim:
+            if not several:
+                return single.check(array, name, bound)[..., None]
+            try:
+                rows._measure(array, name, bound)
+            except ValueError as error:
+                raise ValueError(f"{error}; a single number for each needs a network with one output") from None
+        return rows.check(array, name, bound)
+
+
+integers, distribution, targets, bounded, values = _Integers, _Distribution, _Targets, _Bounded, _Values
 
 # %% ../nbs/tools_arguments.ipynb #2bf9052e
 def _listed(value: Any, name: str, wanted: str) -> list:

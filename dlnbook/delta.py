@@ -3,24 +3,31 @@
 # %% ../nbs/08_delta.ipynb #549b1f93
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .activation import nonlinearity
-from .arguments import accepts, array, finite, layers, per_layer, targets
-from .loss import softmax
+from dlnbook.arguments import (
+    accepts, array, bounded, finite, function, layers, per_layer, real, targets
+)
+from .loss import cross_entropy, sigmoid, softmax
 
 # %% auto #0
-__all__ = ['forward', 'deltas', 'gradients']
+__all__ = ['OUTPUTS', 'forward', 'deltas', 'gradients', 'binary_cross_entropy', 'squared_error']
 
 # %% ../nbs/08_delta.ipynb #ee0050f9
-@accepts(W=layers, b=layers("P_{r}"), X=array("M P_0"), f=per_layer(nonlinearity))
+@accepts(
+    W=layers, b=layers("P_{r}"), X=array("M P_0"), f=per_layer(nonlinearity),
+    outputs=function,
+)  # fmt: skip
 @finite("X")
 def forward(
-    W: Sequence[ArrayLike | None], b: Sequence[ArrayLike | None], X: ArrayLike, f: Any
-) -> tuple[list[NDArray | None], list[NDArray]]:
+    W: Sequence[ArrayLike | None], b: Sequence[ArrayLike | None], X: ArrayLike, f: Any,
+    outputs: Callable[[NDArray], NDArray] = softmax,
+) -> tuple[list[NDArray | None], list[NDArray]]:  # fmt: skip
     """The forward pass: all sums and all activations of a batch.
 
     Parameters
@@ -33,19 +40,21 @@ def forward(
         Inputs, one row a sample.
     f : str or object with f and df, or a sequence of these
         The activation function of all hidden layers, or one for each.
+    outputs : callable
+        What makes outputs of logits, an array of shape (M, K) of one.
 
     Returns
     -------
     A : list of ndarray, shapes (M, P_r), A[0] is None
         The sums; ``A[-1]`` are the logits.
     Z : list of ndarray, shapes (M, P_r)
-        The activations; ``Z[0]`` is X, ``Z[-1]`` are the probabilities.
+        The activations; ``Z[0]`` is X, ``Z[-1]`` are the outputs Y.
 
     Raises
     ------
     TypeError
-        If an array does not hold numbers, a list is none, or an activation has no
-        functions f and df.
+        If an array does not hold numbers, a list is none, `outputs` is no function, or
+        an activation has no functions f and df.
     ValueError
         If shapes do not fit, NaN or infinity occurs, an activation is unknown, or sums
         are so large that they overflow; then the message names A, the sums.
@@ -67,7 +76,7 @@ def forward(
         A.append(Z[r - 1] @ W[r].T + b[r])  # (M, P_r)
         Z.append(f[r].f(A[r]))  # (M, P_r)
     A.append(Z[R] @ W[R + 1].T + b[R + 1])  # (M, K)
-    Z.append(softmax(A[R + 1]))  # (M, K)
+    Z.append(outputs(A[R + 1]))  # (M, K)
     return A, Z
 
 # %% ../nbs/08_delta.ipynb #e3370515
@@ -172,3 +181,90 @@ def gradients(
         dW.append(D[r].T @ Z[r - 1] / M)  # (P_r, P_{r−1})
         db.append(D[r].sum(axis=0) / M)  # (P_r,)
     return dW, db
+
+# %% ../nbs/08_delta.ipynb #96b8f30f
+@accepts(A=array("[M] K"), T=bounded("[M] K", least=0, most=1, like="A"))
+@np.errstate(under="ignore")
+def binary_cross_entropy(A: ArrayLike, T: ArrayLike) -> NDArray:
+    """The loss of K questions of yes or no, straight from the logits.
+
+    Parameters
+    ----------
+    A : array_like of float or complex, shape (M, K) or (K,)
+        Logits, one row a sample: the outputs are their sigmoids.
+    T : array_like of float, same shape
+        Targets, 1 for yes and 0 for no, or a probability of yes.
+
+    Returns
+    -------
+    ndarray, shape (M,), dtype of `A`
+        The losses in nats, summed over the questions; a scalar for logits of shape (K,).
+
+    Raises
+    ------
+    TypeError
+        If `A` does not hold numbers, or `T` real ones.
+    ValueError
+        If the shapes do not fit, no sample is there, NaN or infinity occurs, or a
+        target lies outside of 0 to 1.
+
+    Notes
+    -----
+    eq-delta-binary; with one output it is the loss of D. R. Cox (1958).
+
+    Examples
+    --------
+    >>> binary_cross_entropy(np.log([[3.0, 1.0]]), [[1, 0]]).round(3).tolist()
+    [0.981]
+    >>> float(binary_cross_entropy([800.0], [0]))
+    800.0
+    """
+    right = A.real > 0
+    rest = np.log1p(np.exp(np.where(right, -A, A)))  # ln(1 + e^−|a|), (M, K)
+    return ((right - T) * A + rest).sum(axis=-1)  # (M,)
+
+# %% ../nbs/08_delta.ipynb #383eacfa
+@accepts(A=array("[M] K"), T=real("[M] K", like="A"))
+@finite("A")
+def squared_error(A: ArrayLike, T: ArrayLike) -> NDArray:
+    """Half the squared distance of outputs that are the logits themselves.
+
+    Parameters
+    ----------
+    A : array_like of float or complex, shape (M, K) or (K,)
+        Logits, one row a sample.
+    T : array_like of float, same shape
+        Targets, any numbers.
+
+    Returns
+    -------
+    ndarray, shape (M,), dtype of `A`
+        The losses; a scalar for logits of shape (K,).
+
+    Raises
+    ------
+    TypeError
+        If `A` does not hold numbers, or `T` real ones.
+    ValueError
+        If the shapes do not fit, no sample is there, NaN or infinity occurs, or a
+        square is too large.
+
+    Notes
+    -----
+    ½ Σ (a − t)², the least squares of A.-M. Legendre (1805), halved so that
+    eq-delta-canonical holds.
+
+    Examples
+    --------
+    >>> squared_error([[5.0, 1.0]], [[3.0, 1.0]]).tolist()
+    [2.0]
+    """
+    return ((A - T) ** 2).sum(axis=-1) / 2  # (M,)
+
+
+#: Outputs and losses, both from logits: the pairs whose Δ at the logits is Y − T.
+OUTPUTS: dict[str, tuple[Callable[[NDArray], NDArray], Callable[..., NDArray]]] = {
+    "softmax": (softmax, cross_entropy),
+    "sigmoid": (sigmoid, binary_cross_entropy),
+    "identity": (np.positive, squared_error),  # +A
+}

@@ -3,15 +3,19 @@
 # %% ../nbs/03_descent.ipynb #f9ef2959
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import accepts, array, arrays, count, function, generator, optional, positive
+from .runaway import Diverged, _watch
+
+_Gradient = Callable[[list[NDArray], NDArray, NDArray], Sequence[NDArray]]
+_Optimizer = Callable[[list[NDArray], Sequence[NDArray], float], list[NDArray]]
 
 # %% auto #0
-__all__ = ['update', 'batches', 'Diverged', 'descend']
+__all__ = ['update', 'batches', 'descend']
 
 # %% ../nbs/03_descent.ipynb #908faf96
 @accepts(parameters=arrays, gradients=arrays(like="parameters"), eta=positive)
@@ -101,68 +105,14 @@ def batches(
     starts = range(0, samples, batch_size)
     return (order[start : start + batch_size] for start in starts)
 
-# %% ../nbs/03_descent.ipynb #5bd7ca1f
-class Diverged(ArithmeticError):
-    """A descent has left the finite numbers.
-
-    Parameters
-    ----------
-    parameters : list of ndarray
-        The parameters after the last finite epoch.
-    epoch : int
-        The number of that epoch; 0 stands for the start.
-    eta : float
-        The learning rate.
-
-    Attributes
-    ----------
-    parameters, epoch, eta
-        As above.
-
-    Examples
-    --------
-    >>> raise Diverged([np.zeros(2)], 3, 0.5)
-    Traceback (most recent call last):
-    ...
-    dlnbook.descent.Diverged: not finite in epoch 4 (eta=0.5); .parameters are from epoch 3
-    """
-
-    def __init__(self, parameters: list[NDArray], epoch: int, eta: float) -> None:
-        super().__init__(parameters, epoch, eta)
-        self.parameters, self.epoch, self.eta = parameters, epoch, eta
-
-    def __str__(self) -> str:
-        last = f"from epoch {self.epoch}" if self.epoch else "the initial ones"
-        where = f"in epoch {self.epoch + 1} (eta={self.eta:g})"
-        return f"not finite {where}; .parameters are {last}"
-
-# %% ../nbs/03_descent.ipynb #4119cc58
-def _copies(arrays: Iterable[NDArray]) -> list[NDArray]:
-    "The arrays once more, in memory of their own."
-    return [np.array(each) for each in arrays]
-
-
-def _finite(arrays: Iterable[ArrayLike]) -> bool:
-    "Whether every number is finite."
-    return all(np.isfinite(each).all() for each in arrays)
-
 # %% ../nbs/03_descent.ipynb #a2276289
-@accepts(
-    parameters=arrays, gradient=function, X=array("M ...", keep=True), T=array("M ...", keep=True), eta=positive,
-    batch_size=count, epochs=count, rng=generator, on_epoch=optional(function), optimizer=function,
-)
+@accepts(parameters=arrays, gradient=function, X=array("M ...", keep=True), T=array("M ...", keep=True),
+         eta=positive, batch_size=count, epochs=count, rng=generator, on_epoch=optional(function), optimizer=function)
+@np.errstate(over="ignore", invalid="ignore")  # Diverged reports it
 def descend(
-    parameters: Sequence[ArrayLike],
-    gradient: Callable[[list[NDArray], NDArray, NDArray], Sequence[NDArray]],
-    X: ArrayLike,
-    T: ArrayLike,
-    *,
-    eta: float,
-    batch_size: int,
-    epochs: int,
-    rng: np.random.Generator | int | None = None,
-    on_epoch: Callable[[int, list[NDArray]], object] | None = None,
-    optimizer: Callable[[list[NDArray], Sequence[NDArray], float], list[NDArray]] = update,
+    parameters: Sequence[ArrayLike], gradient: _Gradient, X: ArrayLike, T: ArrayLike, *,
+    eta: float, batch_size: int, epochs: int, rng: np.random.Generator | int | None = None,
+    on_epoch: Callable[[int, list[NDArray]], object] | None = None, optimizer: _Optimizer = update,
 ) -> list[NDArray]:
     """Go down a loss in batches: GD, SGD and all between.
 
@@ -224,20 +174,12 @@ def descend(
     >>> round(float(w), 6)
     3.0
     """
-    parameters = _copies(parameters)
-    kept = _copies(parameters)
+    parameters = [p.copy() for p in parameters]
     for epoch in range(1, epochs + 1):
-        for batch in batches(len(X), batch_size, rng):
-            with np.errstate(over="ignore", invalid="ignore"):  # Diverged reports it
-                gradients = gradient(parameters, X[batch], T[batch])
-                if not isinstance(gradients, (list, tuple)):
-                    got = f"got {type(gradients).__name__}"
-                    raise TypeError(f"gradient: expected to get a list of arrays, {got}")
-                if _finite(gradients):
-                    parameters = optimizer(parameters, gradients, eta)
-            if not (_finite(gradients) and _finite(parameters)):
-                raise Diverged(kept, epoch - 1, eta)
-        kept = _copies(parameters)
+        finite = _watch(parameters, epoch - 1, eta)
+        for S in batches(len(X), batch_size, rng):
+            gradients = finite(gradient(parameters, X[S], T[S]), "gradient")
+            parameters = finite(optimizer(parameters, gradients, eta), "optimizer")
         if on_epoch is not None:
-            on_epoch(epoch, _copies(parameters))
+            on_epoch(epoch, [p.copy() for p in parameters])
     return parameters

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -20,13 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
     accepts, bare, behind, count, each, function, generator, having, instance, number, optional,
-    path, positive, targets, unread
+    path, positive, unread
 )
 from .descent import Diverged
 from .files import load_arrays, save_arrays
-from .loss import cross_entropy
-from .network import Network, _logits
-from .training import best_epoch, evaluate, one_epoch, out_of_patience
+from .network import HEADS, Network, _logits, _TargetsOf
+from .training import best_epoch, one_epoch, out_of_patience
 from .tape import Tape
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
     _StopRule = Callable[["History"], str | None]
 
-_best_epoch, _evaluate, _one_epoch, _out_of_patience, _cross_entropy = map(
-    bare, (best_epoch, evaluate, one_epoch, out_of_patience, cross_entropy)
+_best_epoch, _one_epoch, _out_of_patience = map(
+    bare, (best_epoch, one_epoch, out_of_patience)
 )
 
 # %% auto #0
-__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'interruptions', 'fit']
+__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'evaluate', 'interruptions', 'fit']
 
 # %% ../nbs/lib_10_fitting.ipynb #7de69dd6
 @dataclass(frozen=True)
@@ -56,10 +56,11 @@ class Epoch:
         Mean of the batches' losses on the way, each before its step: eq-training-seen.
         With a penalty or noise, they are included.
     accuracy : float
-        After the last step, on a fixed part of the training samples: a fifth of them,
+        The score, as `Network.score` has it: with softmax, the share of samples that are
+        right. After the last step, on a fixed part of the training samples: a fifth of them,
         but 250 to 1000 where there are as many.
     validation_loss, validation_accuracy : float or None
-        After the last step, on the validation samples if there are any.
+        Loss and score after the last step, on the validation samples if there are any.
     seconds : float
         What it took. Not compared: two epochs are equal if all else is.
 
@@ -100,6 +101,8 @@ class History:
         Why the training ended.
     best_parameters : ndarray or None, shape (P,)
         With validation data, the parameters after the best epoch.
+    measure : str
+        What the accuracy is called: that of `Network.score`, such as "R²".
 
     Attributes
     ----------
@@ -125,6 +128,7 @@ class History:
     epochs: list[Epoch] = field(default_factory=list)
     reason: str = ""
     best_parameters: NDArray | None = field(default=None, compare=False, repr=False)
+    measure: str = field(default="accuracy", compare=False, repr=False)
 
     loss = _column("loss")
     accuracy = _column("accuracy")
@@ -179,13 +183,13 @@ def _curves(history):
 
     @figure(width=4.8, height=3.6, rows=2, sharex=True)
     def draw(axes):
-        for ax, name in zip(axes, ("loss", "accuracy")):
+        for ax, name, said in zip(axes, ("loss", "accuracy"), ("loss", history.measure)):
             for kind, (label, dash, color) in looks.items():
                 if column := getattr(history, kind + name):
                     look = dict(color=color, marker=marker, label=label)
                     ax.plot(numbers, column, dash, **look)
             ax.axvline(history.best_epoch, color=palette.gray, linestyle=":")
-            ax.set_ylabel(name)
+            ax.set_ylabel(said)
         axes[0].legend()
         losses = history.loss + history.validation_loss
         if 0 < 20 * min(losses) < max(losses):
@@ -194,8 +198,8 @@ def _curves(history):
         axes[1].xaxis.get_major_locator().set_params(integer=True)
         last = history.epochs[-1]
         return (
-            f"Loss and accuracy over {len(history)} epochs. In the last one the loss "
-            f"on the way was {last.loss:.3g}, the training accuracy {last.accuracy:.1%}. "
+            f"Loss and {history.measure} over {len(history)} epochs. In the last one the loss "
+            f"on the way was {last.loss:.3g}, the training {history.measure} {last.accuracy:.1%}. "
             f"A dotted line marks the best epoch, {history.best_epoch}."
         )
 
@@ -302,8 +306,8 @@ class _Samples(unread):
         return X
 
 
-class _Labels(targets):
-    "Labels or rows of targets for as many samples."
+class _Labels(_TargetsOf):
+    "Targets for as many samples; labels as indices."
 
     def check(self, value, name, bound):
         y = super().check(value, name, bound)
@@ -311,7 +315,7 @@ class _Labels(targets):
 
 
 _network = _Trainable(Network, N=lambda it: it.widths[0], K=lambda it: it.widths[-1])
-_samples, _labels = _Samples("M N"), _Labels("M", "M K", like="network")
+_samples, _labels = _Samples("M N"), _Labels("network", like="network")
 
 # %% ../nbs/lib_10_fitting.ipynb #b7eb91df
 class _Pair:
@@ -442,12 +446,15 @@ def _plain(value):
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def _called(each):
+def _called(each, name):
     "What an object of the caller's is called, the same in every process."
     text = repr(each)
-    if " at 0x" not in text:
-        return text
-    return getattr(each, "__qualname__", type(each).__qualname__)
+    if " object at 0x" in text:  # nothing tells it from one with other settings
+        wanted = f"{name} with a repr that tells the settings, as a dataclass has"
+        raise TypeError(f"checkpoint: expected {wanted}, got {text}")
+    if " at 0x" in text and hasattr(each, "__qualname__"):
+        return each.__qualname__  # a function
+    return re.sub(r" at 0x\w+", "", text)  # the address is another in each process
 
 
 def _fingerprint(X, T):
@@ -466,17 +473,18 @@ def _settings(run, eta):
     state = {name: list(steps.state[name].shape) for name in sorted(steps.state)}
     return {
         "widths": list(network.widths),
-        "activations": [_called(one) for one in network.activations],
+        "activations": [_called(one, "activations") for one in network.activations],
+        "head": _called(network.head, "head"),
         "dtype": network.dtype.name,
         "batch_size": steps.batch_size,
         "data": _fingerprint(X, T),
         "validation": None if validation is None else _fingerprint(*validation),
         "generator": type(run.rng.bit_generator).__name__,
-        "eta": _called(eta),
-        "optimizer": _called(steps.optimizer),
+        "eta": _called(eta, "eta"),
+        "optimizer": _called(steps.optimizer, "optimizer"),
         "optimizer's state": state,
-        "penalty": _called(steps.tape.penalty),
-        "noise": _called(noise),
+        "penalty": _called(steps.tape.penalty, "penalty"),
+        "noise": _called(noise, "noise"),
     }
 
 
@@ -495,8 +503,9 @@ def _load(file, settings, here):
         raise ValueError("checkpoint" + str(error).removeprefix("path")) from None
     if "rule" in about["settings"]:  # version 0.1 called the optimizer so
         arrays, about = _modernized(arrays, about)
+    known = {"head": _called(HEADS["softmax"], "head")} | about["settings"]  # once the only one
     for name, value in settings.items():
-        if (found := about["settings"].get(name)) != value:
+        if (found := known.get(name)) != value:
             wanted = f"that of a training with {name} {value}"
             raise ValueError(f"checkpoint: expected {wanted}, got {found}: {file}")
     for name, found in about["places"].items():
@@ -536,7 +545,7 @@ class _Checkpoint:
             wanted = f"that of a training with {epochs} epochs at most"
             raise ValueError(f"checkpoint: expected {wanted}, got {done}: {self.file}")
         np.copyto(run.network.parameters, arrays["parameters"])
-        np.copyto(run.kept, arrays["parameters"])
+        np.copyto(run.kept, arrays["parameters"])  # should the next epoch fail
         if run.history.best_parameters is not None:
             np.copyto(run.history.best_parameters, arrays["best"])
         for name, value in run.steps.state.items():
@@ -563,7 +572,7 @@ class _Checkpoint:
         if self.file is None or not os.path.exists(self.file):
             return
         for name, digest in _whereabouts(run.network, run.rng).items():
-            if digest not in self.places[name]:
+            if digest not in self.places[name]:  # the same call may come with these
                 self.places[name].append(digest)
         arrays, about = load_arrays(self.file, _KIND, _VERSION)
         if about["places"] != self.places:
@@ -574,9 +583,10 @@ class _Checkpoint:
 class _Progress:
     "A bar, or a line now and then; nothing if not wanted, or where a page is made."
 
-    def __init__(self, wanted, epochs, steps, done):
+    def __init__(self, wanted, epochs, steps, done, measure):
         from dlnbook.page import setting
 
+        self.measure = measure
         self.wanted = bool(wanted) and setting("DLNBOOK_EXPLORE") == "callback"
         self.epochs, self.rest, self.printed = epochs, steps % 64, 0.0
         self.bar = self.tick = None
@@ -596,7 +606,7 @@ class _Progress:
         if epoch.validation_loss is not None:
             loss, accuracy = epoch.validation_loss, epoch.validation_accuracy
         where = f"epoch {epoch.number}/{self.epochs}"
-        said = f"loss {loss:.4g}, accuracy {accuracy:.1%}"
+        said = f"loss {loss:.4g}, {self.measure} {accuracy:.1%}"
         if self.bar is not None:
             self.bar.set_description_str(where, refresh=False)
             self.bar.set_postfix_str(said, refresh=False)
@@ -612,31 +622,78 @@ class _Progress:
 
 # %% ../nbs/lib_10_fitting.ipynb #8e13d75b
 def _sample(T):
-    "The numbers of some samples, the same in each run, and their labels."
+    "The numbers of some samples, the same in each run."
     few = min(len(T), max(250, min(1000, len(T) // 5)))
     rng = np.random.default_rng(0)
-    which = np.sort(rng.choice(len(T), few, replace=False))  # (few,)
-    return which, T[which] if T.ndim == 1 else T[which].argmax(axis=1)
+    return np.sort(rng.choice(len(T), few, replace=False))  # (few,), as a file is read
+
+# %% ../nbs/lib_10_fitting.ipynb #f3867bf7
+@accepts(measure=function, samples=count, at_once=count)
+def evaluate(
+    measure: Callable[[slice], Any], samples: int, at_once: int = 64
+) -> Any:
+    """The mean over many samples, a piece at a time.
+
+    Parameters
+    ----------
+    measure : callable
+        ``measure(rows)`` returns the mean over the samples of a slice: a number, or an
+        array of several.
+    samples : int
+        The number of samples V, at least 1.
+    at_once : int
+        How many make a piece, at least 1. The last piece may be smaller.
+
+    Returns
+    -------
+    float or ndarray
+        The mean over all samples, as `measure` gives it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as said.
+
+    Notes
+    -----
+    eq-training-pieces.
+
+    Examples
+    --------
+    >>> x = np.arange(10.0)
+    >>> float(evaluate(lambda rows: x[rows].mean(), 10, at_once=4))
+    4.5
+    """
+    total = 0.0
+    for start in range(0, samples, at_once):
+        rows = slice(start, min(start + at_once, samples))
+        total += (rows.stop - rows.start) * measure(rows)  # the last piece may be short
+    return total / samples
 
 # %% ../nbs/lib_10_fitting.ipynb #f0ee9dc9
+_evaluate = bare(evaluate)
+
+
 class _Measures:
-    "Accuracy on a part of the training samples; loss and accuracy on validation samples."
+    "Score on a part of the training samples; loss and score on validation samples."
 
     def __init__(self, network, X, T, validation):
-        self.network, self.X, self.validation = network, X, validation
-        self.which, self.labels = _sample(T)
+        self.network, self.head, self.validation = network, network.head, validation
+        which = _sample(T)
+        self.X, self.which, self.T = X, which, T[which]
         widths = network.widths
         self.alone = 2**18 // max(map(math.prod, zip(widths, widths[1:])))  # one thread's
 
     def __call__(self):
         "All numbers, after an epoch."
-        V = len(self.which)
-        share = _evaluate(self._share, V, max(32, self.alone))
-        found = [round(share * V) / V]  # a count, divided once
+        size = max(32, self.alone)
+        pieces = [self.which[i : i + size] for i in range(0, len(self.which), size)]
+        answers = [self.head.predict(self._scores(self.X[piece])) for piece in pieces]
+        found = [self.head.score(np.concatenate(answers), self.T)]
         if self.validation is not None:
-            V = len(self.validation[0])
-            loss, share = _evaluate(self._loss_and_share, V, max(64, self.alone))
-            found += [float(loss), round(share * V) / V]
+            (X, T), answers = self.validation, []
+            loss = _evaluate(lambda rows: self._loss(rows, answers), len(X), max(64, self.alone))
+            found += [float(loss), self.head.score(np.concatenate(answers), T)]
         if not all(map(math.isfinite, found)):
             raise _NotFinite()
         return found
@@ -649,20 +706,15 @@ class _Measures:
         except ValueError as error:
             raise _NotFinite() from error
 
-    def _share(self, rows):
-        "The share of training samples that the network gets right."
-        called = self._scores(self.X[self.which[rows]]).argmax(axis=1)  # (m,)
-        return (called == self.labels[rows]).mean()
-
-    def _loss_and_share(self, rows):
-        "Loss and accuracy on validation samples."
+    def _loss(self, rows, answers):
+        "The mean loss of some validation samples, whose answers are added to a list."
         X, T = self.validation
         A, t = self._scores(X[rows]), T[rows]  # (m, K)
+        answers.append(self.head.predict(A))
         if t.ndim == 1:
             labels, t = t, np.zeros_like(A)
             t[np.arange(len(t)), labels] = 1
-        loss = _cross_entropy(A, t).mean(dtype=np.float64)
-        return np.array([loss, (A.argmax(axis=1) == t.argmax(axis=1)).mean()])  # (2,)
+        return self.head.losses(A, t).mean(dtype=np.float64)
 
 # %% ../nbs/lib_10_fitting.ipynb #7c736be7
 class _Steps:
@@ -721,7 +773,7 @@ class _Steps:
             if not isfinite(loss):
                 self.batch = batch
                 raise _NotFinite()
-            if tick and batch % 64 == 0:
+            if tick and batch % 64 == 0:  # a bar costs more than a small step
                 tick(64)
             return loss
 
@@ -743,7 +795,8 @@ class _Run:
     def __init__(self, steps, measure, stop):
         self.network, self.rng = steps.network, steps.rng
         self.steps, self.measure, self.stop = steps, measure, stop
-        self.history, self.kept = History(), self.network.parameters.copy()  # (P,)
+        self.history = History(measure=self.network.head.measure)
+        self.kept = self.network.parameters.copy()  # (P,)
         if measure.validation is not None:
             self.history.best_parameters = self.network.parameters.copy()
 
@@ -786,13 +839,13 @@ def _until_the_end(run, epochs, shown, callback, checkpoint):
             loss = run.steps.round(len(run.history))
             run.record(loss, begin)
             reason = run.reason_to_end(epochs)
-        run.keep()
+        run.keep()  # now the epoch counts, whatever a callback does
         shown.report(run.history.epochs[-1])
         if callback is not None:
             answer = callback(len(run.history), run.network, run.history)
             if isinstance(answer, (bool, np.bool_)) and answer:
                 reason = "the callback ended it"
-        checkpoint.save(run)
+        checkpoint.save(run)  # last: a callback that failed is called again
     run.end(reason)
 
 # %% ../nbs/lib_10_fitting.ipynb #5e0d91b3
@@ -863,8 +916,9 @@ def fit(
         Where to start; its parameters are changed.
     X : array_like of real numbers, shape (M, N)
         Inputs, one row a sample. May be a memory map larger than memory.
-    y : array_like of int, shape (M,), or of float, shape (M, K)
-        Labels from 0 to K−1, or target rows that sum to one.
+    y : array_like, shape (M,) or (M, K)
+        Targets, as the network's head takes them: for softmax, labels from 0 to K−1 or
+        target rows that sum to one.
     epochs : int
         The most rounds through the samples, at least 1.
     batch_size : int
@@ -949,7 +1003,8 @@ def fit(
     run = _Run(steps, _Measures(network, X, y, validation), stop)
     file = _Checkpoint(checkpoint, run, eta)
     file.resume(run, epochs)
-    shown = _Progress(progress, epochs, -(-len(X) // steps.batch_size), len(run.history))
+    all_steps = epochs, -(-len(X) // steps.batch_size), len(run.history)
+    shown = _Progress(progress, *all_steps, network.head.measure)
     steps.tick = shown.tick
     with _the_history_gets_out(run, shown, file):
         _until_the_end(run, epochs, shown, callback, file)

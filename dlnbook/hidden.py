@@ -14,62 +14,13 @@ from .loss import softmax
 # %% auto #0
 __all__ = ['FUNCTIONS', 'hidden_gradient']
 
-# %% ../nbs/07_hidden.ipynb #92ef6b3e
-def _decay(A):
-    "e^−|a|; in the complex plane the sign of the real part decides."
-    return np.exp(-np.abs(A) if np.isrealobj(A) else np.where(A.real >= 0, -A, A))
-
-
-def _sigmoid(A):
-    "The sigmoid, for numbers of any size."
-    e, right = _decay(A), A.real >= 0
-    over = np.maximum(e, right) if np.isrealobj(A) else np.where(right, 1, e)
-    return over / (1 + e)  # 1/(1 + e) on the right, e/(1 + e) on the left
-
-
-def _sigmoid_slope(A):
-    "Its slope, eq-stable-slopes."
-    e = _decay(A)
-    return e / (1 + e) ** 2
-
-
-def _tanh(A):
-    "The hyperbolic tangent."
-    return np.tanh(A)
-
-
-def _tanh_slope(A):
-    "Its slope, eq-stable-slopes."
-    e = _decay(A) ** 2
-    return 4 * e / (1 + e) ** 2
-
 # %% ../nbs/07_hidden.ipynb #0e692190
-def _relu(A):
-    "The larger of a and 0."
-    return np.maximum(A, 0) if np.isrealobj(A) else np.where(A.real <= 0, 0, A)
-
-
-def _relu_slope(A):
-    "1 right of the kink, else 0."
-    return np.greater(A.real, 0).astype(A.dtype)
-
-
-def _identity(A):
-    "A copy."
-    return np.array(A)
-
-
-def _identity_slope(A):
-    "Ones."
-    return np.ones_like(A)
-
-
 #: f and f′ of the activation functions that have a name.
 FUNCTIONS: dict[str, tuple[Callable[[NDArray], NDArray], Callable[[NDArray], NDArray]]] = {
-    "sigmoid": (_sigmoid, _sigmoid_slope),
-    "tanh": (_tanh, _tanh_slope),
-    "relu": (_relu, _relu_slope),
-    "identity": (_identity, _identity_slope),
+    "sigmoid": (lambda A: (1 + np.tanh(A / 2)) / 2, lambda A: (1 - np.tanh(A / 2) ** 2) / 4),
+    "tanh": (np.tanh, lambda A: 1 - np.tanh(A) ** 2),
+    "relu": (lambda A: np.maximum(A, 0), lambda A: (A.real > 0).astype(A.dtype)),
+    "identity": (lambda A: A, np.ones_like),
 }
 
 # %% ../nbs/07_hidden.ipynb #16d4b8eb

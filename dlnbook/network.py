@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,20 +15,18 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .activation import ACTIVATIONS, nonlinearity
 from dlnbook.arguments import (
-    accepts, bare, count, each, function, generator, path, per_layer, precision,
-    real, targets, text, unread, widths as widths_of_layers,
+    accepts, bare, count, each, flag, function, generator, path, per_layer, precision,
+    real, targets, text, unread, values, widths as widths_of_layers,
 )
-from .delta import deltas, forward, gradients
+from .delta import OUTPUTS, deltas, forward, gradients
 from .data import Scaling, _packed, _unpacked, class_names, scaling_of
 from .files import load_arrays, save_arrays
-from .loss import cross_entropy, softmax
 from .scale import parameter_count
 
 _forward, _deltas, _gradients = map(bare, (forward, deltas, gradients))
-_softmax, _cross_entropy = map(bare, (softmax, cross_entropy))
 
 # %% auto #0
-__all__ = ['views', 'fan_in_normal', 'as_targets', 'Network', 'load']
+__all__ = ['HEADS', 'views', 'fan_in_normal', 'Head', 'as_targets', 'Network', 'load']
 
 # %% ../nbs/lib_08_network.ipynb #355b5fdb
 class _Widths:
@@ -142,6 +142,202 @@ def fan_in_normal(
     """
     return rng.standard_normal((fan_out, fan_in)) / math.sqrt(fan_in)
 
+# %% ../nbs/lib_08_network.ipynb #fca9f0c6
+class _Maker:
+    "Something to call, a class too."
+
+    def check(self, value: Any, name: str, bound: dict) -> Any:
+        "Refuse what can't be called."
+        if not callable(value):
+            raise TypeError(f"{name}: expected a function that makes a kind, got {value!r}")
+        return value
+
+
+@accepts(
+    name=text(wanted="a name"), outputs=function, losses=function, targets=_Maker(),
+    predict=function, score=function, measure=text(wanted="a name"), probabilities=flag,
+)  # fmt: skip
+@dataclass(frozen=True, repr=False)
+class Head:
+    """Outputs and loss of a network: what stands behind its logits.
+
+    A copy or a pickle of one that stands in `HEADS` is the one that stands there.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in messages and in files.
+    outputs : callable
+        ``outputs(A)`` makes outputs Y of logits, both of shape (M, K) and one dtype.
+    losses : callable
+        ``losses(A, T)`` is the loss of each sample, shape (M,). Its derivatives by the
+        logits are Y − T.
+    targets : callable
+        ``targets(single, rows, like=…, hot=…)`` makes the kind of arguments that
+        targets are: `dlnbook.arguments.targets` for classes, `dlnbook.arguments.values`
+        for numbers. It returns rows of shape (M, K), or labels unless `hot`.
+    predict : callable
+        ``predict(A)`` makes answers of logits, M of them.
+    score : callable
+        ``score(found, T)`` says how good answers are, a number, the higher the better.
+        T are labels, if `targets` lets these in, or rows.
+    measure : str
+        What the score is called.
+    probabilities : bool
+        Whether outputs are probabilities.
+
+    Raises
+    ------
+    TypeError
+        If a name is no string, or a function can't be called.
+    ValueError
+        If a name is empty, or the derivatives of the losses are not Y − T.
+
+    Notes
+    -----
+    eq-delta-canonical (J. A. Nelder and R. W. M. Wedderburn, 1972).
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from dlnbook.arguments import values
+    >>> counts = Head(
+    ...     "poisson", np.exp, lambda A, T: (np.exp(A) - T * A).sum(axis=-1),
+    ...     partial(values, least=0), np.exp, HEADS["identity"].score,
+    ... )
+    >>> network = Network((2, 3, 1), head=counts, rng=0)
+    >>> network
+    Network((2, 3, 1), ('relu',), float64, 'poisson')
+    >>> network.gradient([[1.0, 2.0]], [3]).shape
+    (13,)
+    """
+
+    name: str
+    outputs: Callable[[NDArray], NDArray]
+    losses: Callable[[NDArray, NDArray], NDArray]
+    targets: Callable[..., Any]
+    predict: Callable[[NDArray], NDArray]
+    score: Callable[[NDArray, NDArray], float]
+    measure: str = "score"
+    probabilities: bool = False
+
+    def __post_init__(self) -> None:
+        rng, step = np.random.default_rng(0), 1e-5
+        A, T = rng.normal(size=(4, 3)), self.outputs(rng.normal(size=(4, 3)))  # (M, K)
+        D = np.empty_like(A)  # (M, K)
+        for k, e in enumerate(step * np.eye(3)):
+            D[:, k] = (self.losses(A + e, T) - self.losses(A - e, T)) / (2 * step)
+        if not np.allclose(D, self.outputs(A) - T, rtol=1e-5, atol=1e-7):
+            wanted = "derivatives by the logits that are outputs − targets"
+            raise ValueError(f"losses: expected {wanted}, got others in head {self.name!r}")
+
+    def __repr__(self) -> str:
+        return f"Head({self.name!r})"
+
+    def __reduce__(self) -> Any:
+        if HEADS.get(self.name) is self:
+            return _known_head, (self.name,)
+        return _own_head, (type(self), vars(self))
+
+
+def _known_head(name):
+    "A head out of a copy or a pickle: the one in HEADS."
+    return HEADS[name]
+
+
+def _own_head(kind, fields):
+    "A head of the user's own out of a copy or a pickle."
+    made = object.__new__(kind)
+    vars(made).update(fields)
+    return made
+
+# %% ../nbs/lib_08_network.ipynb #3c6aa185
+def _right(found, T):
+    "The share of samples whose class is the right one."
+    labels = T if T.ndim == 1 else T.argmax(axis=1)  # (M,)
+    return float((found == labels).mean())
+
+
+def _all_right(found, T):
+    "The share of samples with the right answer to each question."
+    right = found.reshape(T.shape) == (T > 0.5)  # (M, K)
+    return float(right.all(axis=1).mean())
+
+
+def _explained(found, T):
+    "R²: the share of the squares about the mean that is explained; a mean over outputs."
+    T = T.astype(np.float64, copy=False)  # (M, K)
+    misses = ((T - found.reshape(T.shape)) ** 2).sum(axis=0)  # (K,)
+    spread = ((T - T.mean(axis=0)) ** 2).sum(axis=0)  # (K,)
+    varies = spread > 0
+    shares = 1 - misses / np.where(varies, spread, 1)  # (K,)
+    return float(np.where(varies, shares, misses == 0).mean())
+
+
+def _narrow(Y):
+    "Answers of shape (M,), where there is one for each sample."
+    return Y[:, 0] if Y.shape[1] == 1 else Y
+
+
+def _most_likely(A):
+    "The class with the largest logit, the first of them at a tie."
+    return A.argmax(axis=1)  # (M,)
+
+
+def _yes(A):
+    "1 where yes is more likely than no, else 0."
+    return _narrow((A > 0).astype(np.intp))
+
+
+def _head(name, *rest):
+    "A head with outputs and losses of chapter 8, behind their doors."
+    pair = [bare(each) if hasattr(each, "__wrapped__") else each for each in OUTPUTS[name]]
+    return Head(name, *pair, *rest)
+
+
+#: The heads that have a name.
+HEADS: dict[str, Head] = {
+    head.name: head
+    for head in (
+        _head("softmax", targets, _most_likely, _right, "accuracy", True),
+        _head("sigmoid", partial(values, least=0, most=1), _yes, _all_right, "accuracy", True),
+        _head("identity", values, _narrow, _explained, "R²"),
+    )
+}
+
+
+class _HeadKind:
+    "A name in HEADS, or a head."
+
+    def check(self, value: Any, name: str, bound: dict) -> Head:
+        "The head of that name, or the head itself."
+        known = ", ".join(HEADS)
+        if isinstance(value, str):
+            if value not in HEADS:
+                raise ValueError(f"{name}: expected one of {known}, got {value!r}")
+            return HEADS[value]
+        if not isinstance(value, Head):
+            raise TypeError(f"{name}: expected one of {known}, or a Head, got {value!r}")
+        return value
+
+
+@lru_cache
+def _targets_kind(make, single, rows, like, hot):
+    "A kind of targets, made once."
+    return make(single, rows, like=like, hot=hot)
+
+
+class _TargetsOf:
+    "What the head of a network, a parameter declared before, takes as targets."
+
+    def __init__(self, network, single="M", rows="M K", *, like=None, hot=False):
+        self.network, self.options = network, (single, rows, like, hot)
+
+    def check(self, value: Any, name: str, bound: dict) -> NDArray:
+        "Refuse what are none."
+        kind = _targets_kind(bound[self.network].head.targets, *self.options)
+        return kind.check(value, name, bound)
+
 # %% ../nbs/lib_08_network.ipynb #20fbd625
 @accepts(K=count, dtype=precision, y=targets("M", "M K", like="dtype", hot=True))
 def as_targets(y: ArrayLike, K: int, dtype: DTypeLike = np.float64) -> NDArray:
@@ -197,7 +393,7 @@ class _Itself:
 
 _itself = _Itself()
 _inputs = real("M N", like="self")
-_rows = targets("M", "M K", like="self", hot=True)
+_rows = _TargetsOf("self", like="self", hot=True)
 
 
 def _blocks(network, X):
@@ -250,10 +446,10 @@ class _Layers(tuple):
 
 @accepts(
     widths=_widths, activation=per_layer(nonlinearity), rng=generator, initialize=function,
-    dtype=precision,
+    dtype=precision, head=_HeadKind(),
 )  # fmt: skip
 class Network:
-    """A dense network of any depth, with softmax and cross-entropy at its end.
+    """A dense network of any depth, with softmax and cross-entropy or another head.
 
     Parameters
     ----------
@@ -268,25 +464,32 @@ class Network:
         (fan_out, fan_in). Biases start at zero.
     dtype : dtype
         Of all parameters, float32 or float64.
+    head : str or Head
+        Outputs and loss: "softmax" for one class of K, "sigmoid" for K questions of yes
+        or no, "identity" for K numbers, or a `Head` of one's own.
 
     Raises
     ------
     TypeError
         If a width is no integer, `rng` neither a generator nor a seed, `initialize` no
-        function, or an activation has no functions f and df.
+        function, an activation has no functions f and df, or `head` is neither a name
+        nor a `Head`.
     ValueError
-        If there are fewer than two widths or one is below 1, an activation is unknown,
-        `initialize` returns another shape, or `dtype` is another one.
+        If there are fewer than two widths or one is below 1, an activation or a head is
+        unknown, `initialize` returns another shape, or `dtype` is another one.
 
     Notes
     -----
-    def-delta-network. All that can change are the numbers in `parameters`, of which
+    def-delta-network and eq-delta-canonical. All that can change are the numbers in `parameters`, of which
     `W` and `b` are views; to assign to one of them is to write into it.
 
     A network can be copied, pickled and saved, and a copy of a copy as well.
 
     Methods that take data raise a ValueError that names the culprit if inputs or
-    parameters are so large that a sum is not finite.
+    parameters are so large that a sum is not finite. Targets are what the head takes:
+    for "softmax" labels from 0 to K−1, shape (M,), or rows that sum to one, shape (M, K);
+    for "sigmoid" numbers from 0 to 1, for "identity" any numbers, of shape (M, K), or
+    (M,) with one output.
 
     Examples
     --------
@@ -300,9 +503,14 @@ class Network:
     >>> network.parameters -= 0.1 * network.gradient(X, labels)
     >>> network.loss(X, labels) < before
     True
+    >>> prices = Network((2, 3, 1), "tanh", head="identity", rng=0)
+    >>> prices.predict(X).shape, prices.gradient(X, [2.5, 3.1]).shape
+    ((2,), (13,))
     """
 
-    __slots__ = ("_widths", "_f", "_parameters", "_W", "_b", "_scaling", "_classes", "__weakref__")
+    __slots__ = (
+        "_widths", "_f", "_parameters", "_W", "_b", "_head", "_scaling", "_classes", "__weakref__",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -312,17 +520,18 @@ class Network:
         rng: np.random.Generator | int | None = None,
         initialize: Callable[..., ArrayLike] = fan_in_normal,
         dtype: DTypeLike = np.float64,
+        head: str | Head = "softmax",
     ) -> None:
         parameters = np.zeros(parameter_count(widths), dtype)  # (P,)
         for W in _views(parameters, widths)[0][1:]:
             known = {"P": W.shape[0], "N": W.shape[1], "dtype": dtype}
             drawn = initialize(*W.shape, rng)
             W[...] = real("P N", like="dtype").check(drawn, "initialize", known)
-        self._assemble(widths, activation, parameters)
+        self._assemble(widths, activation, parameters, head)
 
-    def _assemble(self, widths, f, parameters):
+    def _assemble(self, widths, f, parameters, head):
         "Set everything, from values that fit together."
-        self._widths, self._f, self._parameters = widths, f, parameters
+        self._widths, self._f, self._parameters, self._head = widths, f, parameters, head
         self._W, self._b = map(_Layers, _views(parameters, widths))
         self._scaling = self._classes = None
 
@@ -340,6 +549,11 @@ class Network:
     def activations(self) -> tuple[Any, ...]:
         "The activation function of each hidden layer, R of them."
         return tuple(self._f[1:])
+
+    @property
+    def head(self) -> Head:
+        "Outputs and loss."
+        return self._head
 
     @property
     def parameters(self) -> NDArray:
@@ -368,14 +582,16 @@ class Network:
 
     def __repr__(self) -> str:
         names = tuple(map(_name, self.activations))
-        return f"Network({self.widths}, {names}, {self.dtype})"
+        head = "" if self.head is HEADS["softmax"] else f", {self.head.name!r}"
+        return f"Network({self.widths}, {names}, {self.dtype}{head})"
 
     def __reduce__(self):
-        return _restored, (self.widths, self.activations, self.parameters, self.scaling, self.classes)
+        return _restored, (self.widths, self.activations, self.parameters, self.scaling, self.classes, self.head)
 
     def copy(self) -> Network:
         "A network with the same numbers in memory of its own."
-        return _restored(self.widths, self.activations, self.parameters.copy(), self.scaling, self.classes)
+        restored, (widths, activations, parameters, *rest) = self.__reduce__()
+        return restored(widths, activations, parameters.copy(), *rest)
 
     @property
     def scaling(self) -> Scaling | None:
@@ -405,8 +621,8 @@ class Network:
             A[rows] = _logits(self, block)
         return A
 
-    def predict_proba(self, X: ArrayLike) -> NDArray:
-        """The probability of each class for each row of X.
+    def outputs(self, X: ArrayLike) -> NDArray:
+        """The outputs Y for each row of X, as the head makes them.
 
         Parameters
         ----------
@@ -417,10 +633,10 @@ class Network:
         ndarray, shape (M, K), dtype of the network
         """
         with _quiet():
-            return _softmax(self.scores(X))
+            return self.head.outputs(self.scores(X))
 
-    def predict(self, X: ArrayLike) -> NDArray:
-        """The most probable class of each row of X, the first of them at a tie.
+    def predict_proba(self, X: ArrayLike) -> NDArray:
+        """The outputs for each row of X, which are probabilities.
 
         Parameters
         ----------
@@ -428,39 +644,65 @@ class Network:
 
         Returns
         -------
-        ndarray of int, shape (M,)
-        """
-        return self.scores(X).argmax(axis=1)
+        ndarray, shape (M, K), dtype of the network
+            With softmax, that of each class; with sigmoid, that of each yes.
 
-    @accepts(self=_itself, X=unread("M N"), y=unread("M", "M K"))
-    def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """The share of the rows of X whose most probable class is the right one.
+        Raises
+        ------
+        TypeError
+            If the outputs of the head are no probabilities.
+        """
+        if not self.head.probabilities:
+            raise TypeError(f"predict_proba: expected a head with probabilities, got {self.head.name!r}; see outputs")
+        return self.outputs(X)
+
+    @accepts(self=_itself, X=unread("M N"))
+    def predict(self, X: ArrayLike) -> NDArray:
+        """The answer for each row of X.
 
         Parameters
         ----------
         X : array_like of float, shape (M, N)
-        y : array_like of int, shape (M,), or of float, shape (M, K)
-            Labels, or rows, the largest number of which counts as the label.
+
+        Returns
+        -------
+        ndarray, shape (M,) or (M, K)
+            With softmax, the most probable class, the first of them at a tie, as int.
+            With sigmoid, 1 where yes is more probable than no, and 0 elsewhere; with
+            identity, the outputs: of shape (M,) if there is one, and (M, K) otherwise.
+        """
+        answers = [self.head.predict(_logits(self, block)) for _, block in _blocks(self, X)]
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    @accepts(self=_itself, X=unread("M N"), y=_TargetsOf("self"))
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """How good the answers for the rows of X are.
+
+        Parameters
+        ----------
+        X : array_like of float, shape (M, N)
+        y : array_like, shape (M,) or (M, K)
+            Targets. Of a row of class probabilities, the largest counts as the label.
 
         Returns
         -------
         float
+            With softmax, the share of the rows with the right class. With sigmoid, the
+            share with the right answer to each question. With identity, R².
         """
-        right = 0
-        for block, T in _pairs(self, X, y, "y"):
-            found = _logits(self, block).argmax(axis=1)  # (rows,)
-            right += int((found == T.argmax(axis=1)).sum())
-        return right / len(X)
+        found = self.predict(X)
+        with _quiet():
+            return self.head.score(found, y)
 
     @accepts(self=_itself, X=unread("M N"), T=unread("M", "M K"))
     def loss(self, X: ArrayLike, T: ArrayLike) -> float:
-        """The mean cross-entropy L over the rows of X.
+        """The mean loss L over the rows of X.
 
         Parameters
         ----------
         X : array_like of float, shape (M, N)
-        T : array_like of int, shape (M,), or of float, shape (M, K)
-            Labels, or rows that sum to one.
+        T : array_like, shape (M,) or (M, K)
+            Targets, as the head takes them.
 
         Returns
         -------
@@ -470,7 +712,7 @@ class Network:
         for block, rows in _pairs(self, X, T, "T"):
             A = _logits(self, block)
             with _quiet():
-                losses = _cross_entropy(A, rows)  # (rows,)
+                losses = self.head.losses(A, rows)  # (rows,)
                 sums.append(float(losses.sum(dtype=np.float64)))
             if not (losses.max() < np.finfo(self.dtype).max and math.isfinite(sums[-1])):
                 raise ValueError("X: expected numbers with a finite loss, got larger ones")
@@ -483,8 +725,8 @@ class Network:
         Parameters
         ----------
         X : array_like of float, shape (M, N)
-        T : array_like of int, shape (M,), or of float, shape (M, K)
-            Labels, or rows that sum to one.
+        T : array_like, shape (M,) or (M, K)
+            Targets, as the head takes them.
 
         Returns
         -------
@@ -492,12 +734,8 @@ class Network:
             In the same order, so that `views` finds ∂L/∂W and ∂L/∂b in it.
         """
         with _quiet():
-            try:
-                A, Z = _forward(self.W, self.b, X, self._f)
-            except ValueError:  # the softmax met a logit that is not finite, most likely
-                _logits(self, X)  # says why
-                raise
-            for r in range(1, self.R + 1):
+            A, Z = _forward(self.W, self.b, X, self._f, self.head.outputs)
+            for r in range(1, self.R + 2):
                 if not np.isfinite(A[r]).all():
                     raise _refusal(self, Z[r - 1])
             dW, db = _gradients(_deltas(self.W, A, Z, T, self._f), Z)
@@ -528,7 +766,12 @@ class Network:
         own = [f != ACTIVATIONS.get(_name(f)) for f in self.activations]
         about = {"widths": self.widths, "activations": [*map(_name, self.activations)]}
         arrays = {"parameters": self.parameters} | _packed(scaling, classes)
-        save_arrays(path, _KIND, _VERSION, arrays, about | {"own": own})
+        about |= {"own": own}
+        version = 1  # what versions of the library before heads can read
+        if self.head is not HEADS["softmax"]:
+            about |= {"head": self.head.name, "own head": self.head is not HEADS.get(self.head.name)}
+            version = 2
+        save_arrays(path, _KIND, version, arrays, about)
 
 
 def _name(activation):
@@ -537,16 +780,16 @@ def _name(activation):
     return name if isinstance(name, str) else type(activation).__name__
 
 
-def _restored(widths, activations, parameters, scaling=None, classes=None):
+def _restored(widths, activations, parameters, scaling=None, classes=None, head=HEADS["softmax"]):
     "A network made of its parts. Memory that nobody may write to, as workers share, is copied."
     network = Network.__new__(Network)
     own = parameters if parameters.flags.writeable else np.array(parameters)
-    network._assemble(widths, [None, *activations], own)
+    network._assemble(widths, [None, *activations], own, head)
     network._scaling, network._classes = scaling, classes
     return network
 
 
-_KIND, _VERSION = "dlnbook network", 1
+_KIND, _VERSION = "dlnbook network", 2
 
 # %% ../nbs/lib_08_network.ipynb #b812aabb
 def _contents(arrays, about):
@@ -562,8 +805,22 @@ def _contents(arrays, about):
     return widths, names, own, _vector.check(parameters, "parameters", {"widths": widths})
 
 
+def _named_head(about, head):
+    "The head that a file names; the one given, if it is the user's own."
+    name = text.check(about.get("head", "softmax"), "head", {})
+    if head is None:
+        if about.get("own head") or name not in HEADS:
+            wanted = f"the object called {name}, which no file can hold"
+            raise ValueError(f"head: expected {wanted}, got None")
+        return HEADS[name]
+    head = _HeadKind().check(head, "head", {})
+    if head.name != name:
+        raise ValueError(f"head: expected {name!r}, got {head.name!r}")
+    return head
+
+
 @accepts(path=path)
-def load(path: str | os.PathLike, activation: Any = None) -> Network:
+def load(path: str | os.PathLike, activation: Any = None, head: str | Head | None = None) -> Network:
     """Read a network from a file that `Network.save` wrote.
 
     Parameters
@@ -573,20 +830,23 @@ def load(path: str | os.PathLike, activation: Any = None) -> Network:
     activation : str or object with f and df, or a sequence of these, optional
         As for `Network`. Needed only if the network had activation functions of the
         user's own, which a file can't hold; their names are compared.
+    head : str or Head, optional
+        As for `Network`, likewise.
 
     Returns
     -------
     Network
-        With the same widths and activations, its parameters equal bit for bit, and the
-        scaling and class names that were saved with it.
+        With the same widths, activations and head, its parameters equal bit for bit, and
+        the scaling and class names that were saved with it.
 
     Raises
     ------
     TypeError
-        If `path` is none, or an activation has no functions f and df.
+        If `path` is none, an activation has no functions f and df, or `head` is neither
+        a name nor a `Head`.
     ValueError
         If the file is foreign, cut short, damaged, no network or newer than this
-        library, or `activation` is not what the network had. The files of every older
+        library, or `activation` or `head` is not what the network had. The files of every older
         version can be read.
     OSError
         If there is no such file, or it cannot be read.
@@ -615,4 +875,4 @@ def load(path: str | os.PathLike, activation: Any = None) -> Network:
     f = per_layer(nonlinearity).check(activation, "activation", {"layers": len(widths)})[1:]
     if [*map(_name, f)] != names:
         raise ValueError(f"activation: expected {names}, got {[*map(_name, f)]}")
-    return _restored(widths, f, parameters, scaling, classes)
+    return _restored(widths, f, parameters, scaling, classes, _named_head(about, head))

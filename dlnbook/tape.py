@@ -15,35 +15,45 @@ from numpy.typing import ArrayLike, NDArray
 from .activation import ACTIVATIONS
 from dlnbook.arguments import (
     accepts, bare, count, generator, having, instance, integers, optional, positive,
-    precision, targets, unread
+    precision, unread
 )  # fmt: skip
 from .arguments import widths as layer_widths
-from .network import Network
-from .workspace import Workspace, _pair, workspace_bytes
+from .network import HEADS, Network
+from .workspace import Workspace, _pair, _pass_of, workspace_bytes
 
 # %% auto #0
 __all__ = ['Tape', 'tape_bytes']
 
 # %% ../nbs/lib_09_tape.ipynb #26d2c615
-_SMALL = 8192  # numbers
+_FIRST = 2**15  # bytes, most of a core's first cache
 
 
 def _product(out):
     "The quicker of NumPy's two matrix products for a result of this size."
-    return np.dot if out.size <= _SMALL else np.matmul
+    return np.dot if out.nbytes <= _FIRST else np.matmul
 
 # %% ../nbs/lib_09_tape.ipynb #c9d1249f
-_TILE = 2**20  # bytes of a tile
-_RUN = 3008  # numbers in a row of a tile, at least, unless the matrix is narrower
+_CACHE = 2**20  # bytes: fits the second cache of most cores, with room beside it
+_RUN = 2752  # a third of the 8192 numbers of NumPy's buffer, in whole lines of 64
+_STRIDE = 4096  # bytes: numbers so far apart share a place in the first cache
+_FEW = 32  # samples, up to which tiles are worth their calls
 
 
-def _tile_calls(D, Z, W, room):
+def _tile_shape(P, N, size):
+    "Rows and columns of the tiles of a P × N matrix whose numbers have `size` bytes."
+    n = max(_RUN, _CACHE // (P * size))
+    n = -(-N // max(1, N // n))  # tiles of equal length, and none shorter than that
+    n += -n % 64
+    n += 64 * (n * size % _STRIDE == 0)
+    n = min(n, N)
+    pieces = max(1, round(P * n * size / _CACHE))
+    return -(-P // pieces), n
+
+
+def _tile_calls(D, Z, W, room, shape=None):
     "W += D @ Z, tile by tile; each tile's product takes the place of the one before."
-    (P, N), size, room = W.shape, W.itemsize, room.reshape(-1)
-    n = max(_RUN, _TILE // size // P)
-    n = min(N, n - 64 * (n % 1024 == 0))
-    p = min(P, max(1, _TILE // size // n))
-    calls = []
+    (P, N), room, calls = W.shape, room.reshape(-1), []
+    p, n = shape or _tile_shape(P, N, W.itemsize)
     for i in range(0, P, p):
         for j in range(0, N, n):
             part = W[i : i + p, j : j + n]  # (p, n)
@@ -117,10 +127,13 @@ def _activation_calls(f, A, Z, D):
     return [(forward, (A, Z))], [(backward, (A, Z, D))]
 
 # %% ../nbs/lib_09_tape.ipynb #ccd67513
-def _loss_calls(v):
-    "From the logits A[-1] to the probabilities in D[-1], and to Ã above ln s in S."
+def _loss_calls(head, v):
+    "From the logits A[-1] to the outputs in D[-1]; and the call that returns −B times the mean loss."
     A, Y, row, sums = v.A[-1], v.D[-1], v.row, v.sums
-    return [
+    if head is not HEADS["softmax"]:
+        one_pass, B = _pass_of(head), Y.shape[1]
+        return [], (lambda S, T: -B * one_pass(S, T, Y), (v.S, v.T))
+    calls = [
         (np.maximum.reduce, (A, 0, None, row)),  # (B,)
         (np.subtract, (A, row, A)),  # (K, B)
         (np.exp, (A, Y)),  # (K, B)
@@ -128,6 +141,7 @@ def _loss_calls(v):
         (np.divide, (Y, sums, Y)),  # (K, B)
         (np.log, (sums, row)),  # (B,)
     ]
+    return calls, (v.T.reshape(-1).dot, (v.S.reshape(-1),))
 
 # %% ../nbs/lib_09_tape.ipynb #f7a0e4c5
 def _forward_calls(v, network, noise=None, rng=None):
@@ -142,7 +156,7 @@ def _forward_calls(v, network, noise=None, rng=None):
             if noise is not None:
                 calls.append((np.copyto, (v.noisy[r], v.Z[r])))
                 calls.append((noise.forward, (v.noisy[r].T, r, rng)))
-    return calls + _loss_calls(v)
+    return calls
 
 # %% ../nbs/lib_09_tape.ipynb #213ed50a
 def _backward_calls(v, network, scale, dW, db, noise=None, tiled=(), additions=None):
@@ -168,13 +182,10 @@ def _backward_calls(v, network, scale, dW, db, noise=None, tiled=(), additions=N
     return calls
 
 # %% ../nbs/lib_09_tape.ipynb #f7e94b3f
-_CACHED = 2**18  # bytes of parameters up to which one addition is enough
-
-
 def _additions(network, change, tiled=()):
     "The additions of the update, by the layer after whose gradients they come."
     theta, found, start = network.parameters, {}, 0
-    if theta.nbytes <= _CACHED and not tiled:
+    if not tiled:
         return {1: (theta, change, theta)}
     for r in range(1, network.R + 2):
         weights, biases = network.W[r].size, network.b[r].size
@@ -190,10 +201,11 @@ class _Record:
     def __init__(self, tape, n):
         network, v, work = tape.network, _Windows(tape, n), tape._work
         back = v, network, tape._scale, work.dW, work.db, tape.noise
-        layers = range(1, network.R + 2) if n <= 64 else ()
-        tiled = [r for r in layers if network.W[r].nbytes > 4 * _TILE]
-        self.n, self.arrays, self.S, self.T = n, v, v.S.reshape(-1), v.T.reshape(-1)
-        self.forward = _forward_calls(v, network, tape.noise, tape.rng)
+        layers = range(1, network.R + 2) if n <= _FEW else ()
+        tiled = [r for r in layers if network.W[r].nbytes > 4 * _CACHE]
+        self.n, self.arrays = n, v
+        outputs, self.loss = _loss_calls(network.head, v)
+        self.forward = _forward_calls(v, network, tape.noise, tape.rng) + outputs
         self.backward = _backward_calls(*back)
         additions = _additions(network, tape.gradient, tiled)
         self.step = _backward_calls(*back, tiled, additions)
@@ -252,7 +264,7 @@ class Tape:
     array, such as one epoch's permutation. So do not write wrong numbers into an array
     in between. NumPy's warnings are off within; a tape serves one thread at a time.
     What interrupts the way back of a step, such as an error in the noise or Ctrl-C, may
-    leave some layers of a large network changed and others not.
+    leave a layer that is cut into tiles changed and others not.
 
     Examples
     --------
@@ -314,8 +326,8 @@ class Tape:
         ----------
         X : array_like of real numbers, shape (M, N)
             Inputs.
-        T : array_like of int, shape (M,), or of float, shape (M, K)
-            Labels, or rows that sum to one.
+        T : array_like, shape (M,) or (M, K)
+            Targets, as the network's head takes them.
         rows : array_like of int, shape (B,), optional
             Which rows of X and T make up the batch, all of them unless given.
 
@@ -330,8 +342,8 @@ class Tape:
         TypeError
             If X or T do not hold real numbers, or labels or rows no integers.
         ValueError
-            If a shape does not fit, a label or a row number is out of range, targets
-            do not sum to one, or there are more than `batch_size` rows.
+            If a shape does not fit, a row number is out of range, targets are none of
+            the network's head, or there are more than `batch_size` rows.
         """
         return self._quiet.run(self._forward, X, T, rows)
 
@@ -380,7 +392,8 @@ class Tape:
         record = self._gather(X, T, rows)
         for call, arguments in record.forward:
             call(*arguments)
-        loss = -float(record.T.dot(record.S)) / record.n
+        call, arguments = record.loss
+        loss = -float(call(*arguments)) / record.n
         if self.penalty is not None:
             loss += float(self.penalty.value(self.network.W))
         self._ready = record
@@ -440,13 +453,13 @@ class Tape:
         (N, *_, K), dtype = self.network.widths, self.network.dtype
         sizes = {"N": N, "K": K}
         inputs = unread("M N").check(X, "X", sizes)
-        targets("M", "M K").check(T, "T", sizes)
-        labels = np.asarray(T)
-        if labels.ndim == 1:
-            read_T = self._label_reader(_reader(labels, np.dtype(np.intp)))
+        shape = self.network.head.targets("M", "M K").check(T, "T", sizes).shape
+        known = np.asarray(T).reshape(shape)  # labels, or rows
+        if known.ndim == 1:
+            read_T = self._label_reader(_reader(known, np.dtype(np.intp)))
         else:
             self._soft = np.empty((self.batch_size, K), dtype)  # (B, K)
-            read_T = self._target_reader(_reader(labels, dtype))
+            read_T = self._target_reader(_reader(known, dtype))
         self._read_X, self._read_T, self._M = _reader(inputs, dtype), read_T, len(inputs)
         arrays = isinstance(X, np.ndarray) and isinstance(T, np.ndarray)
         self._seen_X, self._seen_T = (X, T) if arrays else (None, None)  # lists: anew

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, count, distribution, instance, positive, precision, real
+    accepts, count, instance, positive, precision, real
 )  # fmt: skip
 from .arguments import widths as layer_widths
-from .network import Network, views
+from .network import HEADS, Network, _TargetsOf, views
 from .scale import forward_flops, parameter_bytes
 
 # %% auto #0
@@ -52,8 +52,8 @@ def step_flops(widths: Iterable[int], batch_size: int = 1) -> int:
 
     Examples
     --------
-    >>> step_flops([2, 3, 2])
-    60
+    >>> step_flops([2, 2, 2, 3])
+    76
     >>> step_flops([784, 30, 10], 10)
     958800
     """
@@ -86,6 +86,19 @@ def _one_pass(S: NDArray, T: NDArray, Y: NDArray) -> float:
     np.log(row, out=row)
     return -float(np.vdot(T, S)) / row.size
 
+# %% ../nbs/09_workspace.ipynb #216f6705
+def _pass_of(head: Any) -> Any:
+    "What does so for the outputs and the loss of a head."
+    if head is HEADS["softmax"]:
+        return _one_pass
+
+    def one_pass(S, T, Y):
+        A, T = S[:-1].T, T[:-1].T  # (B, K)
+        Y.T[...] = head.outputs(A)
+        return float(head.losses(A, T).mean(dtype=np.float64))
+
+    return one_pass
+
 # %% ../nbs/09_workspace.ipynb #58a3a17c
 @accepts(network=instance(Network), batch_size=count)
 class Workspace:
@@ -110,7 +123,8 @@ class Workspace:
         Sums, activations and Δ by layer, a column for each sample. A[r] and Z[r] share
         their memory if the activation function works in place; so do D[r] and D[r+2].
     S, T : ndarray, shape (K + 1, B)
-        Shifted logits above ln s, and targets above −1.
+        Shifted logits above ln s, and targets above −1; with another head than softmax,
+        logits and targets above a row that is not used.
 
     Raises
     ------
@@ -125,9 +139,9 @@ class Workspace:
 
     Examples
     --------
-    >>> work = Workspace(Network((2, 3, 2), rng=np.random.default_rng(0)), 10)
-    >>> work.A[1].shape, work.dW[1].shape, work.gradient.shape
-    ((3, 10), (3, 2), (17,))
+    >>> work = Workspace(Network((2, 2, 2, 3), rng=np.random.default_rng(0)), 10)
+    >>> work.A[3].shape, work.dW[3].shape, work.gradient.shape
+    ((3, 10), (3, 2), (21,))
     """
 
     def __init__(self, network: Network, batch_size: int) -> None:
@@ -137,6 +151,7 @@ class Workspace:
             return np.empty(shape, network.dtype)
 
         self.network, self.batch_size, self.pairs = network, B, [None, *map(_pair, f)]
+        self.head, self.one_pass = network.head, _pass_of(network.head)
         self.gradient = np.zeros_like(network.parameters)  # (P,)
         self.dW, self.db = views(self.gradient, network.widths)
         self.S, self.T, self.ones = empty(K + 1, B), empty(K + 1, B), empty(B)
@@ -162,7 +177,7 @@ def _forward(work: Workspace, X: NDArray, T: NDArray) -> float:
         if r < len(Z):
             forward, _ = work.pairs[r]
             forward(A[r], Z[r])
-    return _one_pass(work.S, work.T, work.D[-1])
+    return work.one_pass(work.S, work.T, work.D[-1])
 
 # %% ../nbs/09_workspace.ipynb #f9f94b94
 @np.errstate(all="ignore")
@@ -188,7 +203,7 @@ _work = instance(
     K=lambda work: work.network.widths[-1],
     dtype=lambda work: work.network.dtype,
 )
-_X, _T = real("B N", like="dtype"), distribution("B K", like="dtype")
+_X, _T = real("B N", like="dtype"), _TargetsOf("work", "B", "B K", like="dtype", hot=True)
 
 
 @accepts(work=_work, X=_X, T=_T)
@@ -204,7 +219,7 @@ def loss_and_gradient(
     X : array_like of real numbers, shape (B, N)
         Inputs.
     T : array_like of real numbers, shape (B, K)
-        Targets, rows that sum to one.
+        Targets, as the network's head takes them.
 
     Returns
     -------
@@ -218,8 +233,8 @@ def loss_and_gradient(
     TypeError
         If `work` is no `Workspace`, or X or T do not hold real numbers.
     ValueError
-        If a shape does not fit, NaN or infinity occurs, or a row of T has negative
-        numbers or another sum.
+        If a shape does not fit, NaN or infinity occurs, or T are no targets of the
+        network's head.
 
     Notes
     -----
@@ -227,8 +242,8 @@ def loss_and_gradient(
 
     Examples
     --------
-    >>> network = Network((2, 3, 2), rng=np.random.default_rng(0))
-    >>> X, T = np.array([[1.0, 2.0], [0.0, -1.0]]), np.eye(2)
+    >>> network = Network((2, 2, 2, 3), "tanh", rng=np.random.default_rng(0))
+    >>> X, T = np.array([[2.0, 1.0], [0.0, -1.0]]), np.eye(3)[:2]
     >>> loss, gradient = loss_and_gradient(Workspace(network, 2), X, T)
     >>> np.allclose(gradient, network.gradient(X, T))
     True
@@ -267,8 +282,9 @@ def step(work: Workspace, X: ArrayLike, T: ArrayLike, eta: float) -> float:
 
     Examples
     --------
-    >>> work = Workspace(Network((2, 3, 2), rng=np.random.default_rng(0)), 2)
-    >>> X, T = np.array([[1.0, 2.0], [0.0, -1.0]]), np.eye(2)
+    >>> network = Network((2, 2, 2, 3), "tanh", rng=np.random.default_rng(0))
+    >>> work = Workspace(network, 2)
+    >>> X, T = np.array([[2.0, 1.0], [0.0, -1.0]]), np.eye(3)[:2]
     >>> losses = [step(work, X, T, eta=0.5) for _ in range(100)]
     >>> losses[0] > 0.4, losses[-1] < 0.05
     (True, True)

@@ -313,7 +313,10 @@ def test_a_subclass_is_copied_with_what_it_adds():
 
 def test_tables():
     for name, activation in ACTIVATIONS.items():
-        assert (activation.f, activation.df) == FUNCTIONS[name] and (activation.forward, activation.backward) == PAIRS[name]
+        assert (activation.forward, activation.backward) == PAIRS[name]
+        A = np.linspace(-9, 9, 37)
+        for ours, the_chapters in zip((activation.f, activation.df), FUNCTIONS[name], strict=True):
+            np.testing.assert_allclose(ours(A), the_chapters(A), rtol=1e-14, atol=1e-15)
     assert list(ACTIVATIONS) == list(FUNCTIONS) == list(PAIRS)[:4]
 
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from dlnbook import chain, data, delta, descent, hidden, loss, network, numeric
+from dlnbook import activation, chain, data, delta, descent, hidden, loss, network, numeric
 
 EXAMPLES = int(os.environ.get("DLNBOOK_FUZZ", 500))  # of each test
 WIDE = np.longdouble
@@ -220,8 +220,8 @@ def test_numeric(drawn):
 @given(inputs())
 def test_hidden_and_delta(drawn):
     dtype, (M, N, K), X, W, b, A, G, labels = drawn
-    for name, (f, df) in hidden.FUNCTIONS.items():
-        for each in (f, df):
+    for name, known in activation.ACTIVATIONS.items():
+        for each in (known.f, known.df):
             values = ask(each, A)
             assert np.isfinite(values).all() and values.dtype == dtype, name
     V, c, T = np.full((2, K), 0.5, dtype), np.zeros(2, dtype), np.eye(2, dtype=dtype)[labels % 2]

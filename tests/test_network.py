@@ -25,9 +25,9 @@ from dlnbook import engine as flow
 from dlnbook.activation import ACTIVATIONS, Activation
 from dlnbook.files import save_arrays
 from dlnbook.engine import Node
-from dlnbook.loss import cross_entropy, one_hot
+from dlnbook.loss import cross_entropy, one_hot, sigmoid
 from dlnbook.data import Scaling
-from dlnbook.delta import deltas, forward, gradients
+from dlnbook.delta import binary_cross_entropy, deltas, forward, gradients, squared_error
 from dlnbook.network import Network, as_targets, fan_in_normal, load, views
 
 jax.config.update("jax_enable_x64", True)
@@ -548,8 +548,8 @@ def test_other_files_are_refused(tmp_path):
     save_arrays(path, "dlnbook checkpoint", 1, {"parameters": made.parameters})
     with pytest.raises(ValueError, match="^path: expected a dlnbook network, got a dlnbook checkpoint"):
         load(path)
-    save_arrays(path, "dlnbook network", 2, {"parameters": made.parameters})
-    with pytest.raises(ValueError, match="^path: expected version 1 at most, got the newer version 2"):
+    save_arrays(path, "dlnbook network", 3, {"parameters": made.parameters})
+    with pytest.raises(ValueError, match="^path: expected version 2 at most, got the newer version 3"):
         load(path)
     path.write_bytes(b"no network")
     with pytest.raises(ValueError, match="^path: expected a dlnbook network, got a file of another kind"):
@@ -610,11 +610,11 @@ A, Z = forward(MADE.W, MADE.b, X, MADE.activations)
 D = deltas(MADE.W, A, Z, Y, MADE.activations)
 
 
-def new(widths, activation, rng, initialize, dtype):
-    return Network(widths, activation, rng=rng, initialize=initialize, dtype=dtype)
+def new(widths, activation, rng, initialize, dtype, head):
+    return Network(widths, activation, rng=rng, initialize=initialize, dtype=dtype, head=head)
 
 
-METHODS = {name: getattr(MADE, name) for name in ("scores", "predict_proba", "predict", "score", "loss", "gradient", "save")}
+METHODS = {name: getattr(MADE, name) for name in ("scores", "outputs", "predict_proba", "predict", "score", "loss", "gradient", "save")}
 
 
 def good():
@@ -623,15 +623,18 @@ def good():
     lists = {name: [each if each is None else each.copy() for each in value] for name, value in {"W": MADE.W, "b": MADE.b, "A": A, "Z": Z, "D": D}.items()}
     data = {"X": X.copy(), "T": one_hot(Y, 3), "y": Y.copy()}
     return {
-        new: {"widths": (4, 7, 3), "activation": "relu", "rng": rng, "initialize": fan_in_normal, "dtype": "float64"},
+        new: {"widths": (4, 7, 3), "activation": "relu", "rng": rng, "initialize": fan_in_normal, "dtype": "float64", "head": "softmax"},
         views: {"parameters": MADE.parameters.copy(), "widths": MADE.widths},
         as_targets: {"y": Y.copy(), "K": 3, "dtype": "float64"},
-        forward: {"W": lists["W"], "b": lists["b"], "X": data["X"], "f": "relu"},
+        forward: {"W": lists["W"], "b": lists["b"], "X": data["X"], "f": "relu", "outputs": sigmoid},
         deltas: {"W": lists["W"], "A": lists["A"], "Z": lists["Z"], "T": data["T"], "f": ["relu", "tanh"]},
         gradients: {"D": lists["D"], "Z": lists["Z"]},
+        binary_cross_entropy: {"A": A[-1].copy(), "T": one_hot(Y, 3)},
+        squared_error: {"A": A[-1].copy(), "T": A[-1] + 1},
         fan_in_normal: {"fan_out": 3, "fan_in": 4, "rng": rng},
-        load: {"path": "no file", "activation": None},
+        load: {"path": "no file", "activation": None, "head": None},
         METHODS["scores"]: {"X": data["X"]},
+        METHODS["outputs"]: {"X": data["X"]},
         METHODS["predict_proba"]: {"X": data["X"]},
         METHODS["predict"]: {"X": data["X"]},
         METHODS["score"]: {"X": data["X"], "y": data["y"]},
@@ -641,7 +644,7 @@ def good():
     }
 
 
-ONES = [METHODS[name] for name in ("scores", "predict_proba", "predict")]
+ONES = [METHODS[name] for name in ("scores", "outputs", "predict_proba", "predict")]
 PAIRS = [METHODS[name] for name in ("loss", "gradient")]
 ALL_X = [*ONES, *PAIRS, METHODS["score"]]
 TARGETS = [*PAIRS, deltas]
@@ -678,14 +681,15 @@ KINDS = {
     masked: [
         *((each, "X") for each in [*ALL_X, forward]), *((each, "T") for each in TARGETS), (METHODS["score"], "y"),
         (as_targets, "y"), (forward, "W[1]", "b[2]"), (deltas, "A[1]", "Z[3]"), (gradients, "D[2]", "Z[1]"),
+        (binary_cross_entropy, "A", "T"), (squared_error, "A", "T"),
     ],
     path: [(load, "path"), (METHODS["save"], "path")],
     listed: [(forward, "W", "b"), (deltas, "W", "A", "Z"), (gradients, "D", "Z")],
-    array: [(forward, "W[1]", "b[2]", "X"), (deltas, "W[3]", "A[1]", "Z[3]"), (gradients, "D[2]", "Z[0]", "Z[1]")],
-    real_array: [*((each, "X") for each in ALL_X), *((each, "T") for each in TARGETS)],
+    array: [(forward, "W[1]", "b[2]", "X"), (deltas, "W[3]", "A[1]", "Z[3]"), (gradients, "D[2]", "Z[0]", "Z[1]"), (binary_cross_entropy, "A"), (squared_error, "A")],
+    real_array: [(binary_cross_entropy, "T"), (squared_error, "T"), *((each, "X") for each in ALL_X), *((each, "T") for each in TARGETS)],
     count: [(new, "widths[1]"), (views, "widths[0]"), (as_targets, "K"), (fan_in_normal, "fan_out", "fan_in")],
     generator: [(new, "rng"), (fan_in_normal, "rng")],
-    function: [(new, "initialize")],
+    function: [(new, "initialize"), (forward, "outputs")],
 }
 
 STRINGS = np.array(["cat"] * 50)
@@ -698,6 +702,13 @@ SINGLE = [
     ([new], "dtype", "int64", ValueError, "float32 or float64", "'int64'"),
     ([new, as_targets], "dtype", "complex128", ValueError, "float32 or float64", "'complex128'"),
     ([as_targets], "dtype", "no such type", ValueError, "float32 or float64", "'no such type'"),
+    ([new], "head", "sofmax", ValueError, "softmax, sigmoid, identity", "'sofmax'"),
+    ([new], "head", sigmoid, TypeError, "softmax, sigmoid, identity, or a Head", "function"),
+    ([new], "head", None, TypeError, "softmax, sigmoid, identity, or a Head", "None"),
+    ([binary_cross_entropy, squared_error], "T", one_hot(Y, 3)[:-1], ValueError, "(50, 3)", "(49, 3)"),
+    ([binary_cross_entropy], "T", 2 * one_hot(Y, 3), ValueError, "from 0 to 1", "2"),
+    ([binary_cross_entropy], "T", -one_hot(Y, 3), ValueError, "from 0 to 1", "-1"),
+    ([squared_error], "A", 1e200 * A[-1], ValueError, "finite result", "larger"),
     ([new], "initialize", lambda out, into, rng: np.ones((into, out)), ValueError, "(7, 4)", "(4, 7)"),
     ([new], "initialize", lambda out, into, rng: np.full((out, into), np.nan), ValueError, "finite", "NaN"),
     ([new], "initialize", lambda out, into, rng: None, TypeError, "real numbers", "object"),
@@ -721,7 +732,7 @@ SINGLE = [
     (ALL_X, "X", [[1, 2, 3, "4"]], TypeError, "real numbers", "<U"),
     ([forward], "X", np.ones((5, 3)), ValueError, "(M, 4)", "(5, 3)"),
     ([forward], "X", np.ones(4), ValueError, "(M, 4)", "(4,)"),
-    ([METHODS["score"]], "y", Y[:-1], ValueError, "(50,) or (50, 3)", "(49,)"),
+    ([METHODS["score"]], "y", Y[:-1], ValueError, "(50,)", "(49,)"),
     (TARGETS, "T", Y[:-1], ValueError, "(50,)", "(49,)"),
     (TARGETS, "T", one_hot(Y, 3)[:-1], ValueError, "(50, 3)", "(49, 3)"),
     (TARGETS, "T", 1, ValueError, "", "()"),
@@ -758,7 +769,7 @@ SINGLE = [
 ]  # fmt: skip
 
 # they are compared with the file or the network, above and at the end
-FREE = {load: {"activation"}, METHODS["save"]: {"scaling", "classes"}}
+FREE = {load: {"activation", "head"}, METHODS["save"]: {"scaling", "classes"}}
 
 
 def bad(each, parameter, value):
