@@ -545,7 +545,7 @@ class _Checkpoint:
             wanted = f"that of a training with {epochs} epochs at most"
             raise ValueError(f"checkpoint: expected {wanted}, got {done}: {self.file}")
         np.copyto(run.network.parameters, arrays["parameters"])
-        np.copyto(run.kept, arrays["parameters"])
+        np.copyto(run.kept, arrays["parameters"])  # should the next epoch fail
         if run.history.best_parameters is not None:
             np.copyto(run.history.best_parameters, arrays["best"])
         for name, value in run.steps.state.items():
@@ -572,7 +572,7 @@ class _Checkpoint:
         if self.file is None or not os.path.exists(self.file):
             return
         for name, digest in _whereabouts(run.network, run.rng).items():
-            if digest not in self.places[name]:
+            if digest not in self.places[name]:  # the same call may come with these
                 self.places[name].append(digest)
         arrays, about = load_arrays(self.file, _KIND, _VERSION)
         if about["places"] != self.places:
@@ -625,7 +625,7 @@ def _sample(T):
     "The numbers of some samples, the same in each run."
     few = min(len(T), max(250, min(1000, len(T) // 5)))
     rng = np.random.default_rng(0)
-    return np.sort(rng.choice(len(T), few, replace=False))  # (few,)
+    return np.sort(rng.choice(len(T), few, replace=False))  # (few,), as a file is read
 
 # %% ../nbs/lib_10_fitting.ipynb #f3867bf7
 @accepts(measure=function, samples=count, at_once=count)
@@ -773,7 +773,7 @@ class _Steps:
             if not isfinite(loss):
                 self.batch = batch
                 raise _NotFinite()
-            if tick and batch % 64 == 0:
+            if tick and batch % 64 == 0:  # a bar costs more than a small step
                 tick(64)
             return loss
 
@@ -839,13 +839,13 @@ def _until_the_end(run, epochs, shown, callback, checkpoint):
             loss = run.steps.round(len(run.history))
             run.record(loss, begin)
             reason = run.reason_to_end(epochs)
-        run.keep()
+        run.keep()  # now the epoch counts, whatever a callback does
         shown.report(run.history.epochs[-1])
         if callback is not None:
             answer = callback(len(run.history), run.network, run.history)
             if isinstance(answer, (bool, np.bool_)) and answer:
                 reason = "the callback ended it"
-        checkpoint.save(run)
+        checkpoint.save(run)  # last: a callback that failed is called again
     run.end(reason)
 
 # %% ../nbs/lib_10_fitting.ipynb #5e0d91b3
