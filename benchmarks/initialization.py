@@ -2,7 +2,7 @@
 
     python -m benchmarks.initialization [PART…]
 
-Takes about four minutes on one core and keeps results/initialization.json, which the chapter shows. In it, epochs or
+Takes about six minutes on one core and keeps results/initialization.json, which the chapter shows. In it, epochs or
 steps of null were not enough within the limit, and −1 stands for a loss that became infinite.
 """
 
@@ -33,6 +33,8 @@ RECIPE: dict[str, Any] = {
     "data": "digits, 1438 for training by split(rng=default_rng(0)), inputs from 0 to 1; float64",
     "training": "plain steps on shuffled batches until an epoch's mean loss is below ½ ln 10; weights c times He's normal ones",
     "spread": {"what": "64-100×20-10, first 25 digits: measured over expected mean square, mean and 95 % half interval", "seeds": 400},
+    "rules": {"what": "first 25 digits, widths equal and unequal, by start: measured over expected mean square at the logits and in layer 1, mean and 95 % half interval",
+              "seeds": 200, "widths": {"even": [64, *[100] * 20, 10], "uneven": [64, 150, 50, 100, 30, 120, 60, 150, 40, 100, 10]}},
     "plateau": {"what": "64-30×R-10, ReLU, η 0.1, batches of 32: epochs by R and c", "seeds": 8, "most": 1000,
                 "scales": {1: [0.7, 0.35, 0.18, 0.09, 0.045], 2: [0.7, 0.35, 0.18, 0.09, 0.045], 3: [0.7, 0.35, 0.18, 0.09], 4: [0.7, 0.35, 0.2, 0.14]}},
     "map": {"what": "64-30×8-10, ReLU, batches of 32: epochs by c and η", "seeds": 3, "most": 60,
@@ -45,6 +47,7 @@ RECIPE: dict[str, Any] = {
 }  # fmt: skip
 SMALL = RECIPE | {
     "spread": RECIPE["spread"] | {"seeds": 3},
+    "rules": RECIPE["rules"] | {"seeds": 3, "widths": {"uneven": [64, 30, 15, 10]}},
     "plateau": RECIPE["plateau"] | {"seeds": 1, "scales": {1: [0.35], 2: [0.7]}},
     "map": RECIPE["map"] | {"seeds": 1, "most": 4, "scales": [2.0, 1.0], "etas": [0.03, 1.0]},
     "batch": RECIPE["batch"] | {"seeds": 1, "most": 90, "sizes": [128], "etas": [0.3]},
@@ -108,6 +111,31 @@ def spread(X, y, settings):
     return found
 
 
+def rules(X, y, recipe):
+    "Measured over expected at the far ends, for five starts and for equal and unequal widths."
+    starts = {
+        "He, ReLU": (he, lambda o, i: 2 / i, "relu"),
+        "orthogonal, ReLU": (partial(orthogonal, gain=math.sqrt(2)), lambda o, i: 2 / max(o, i), "relu"),
+        "LeCun, tanh": (lecun, lambda o, i: 1 / i, "tanh"),
+        "Glorot, tanh": (glorot, lambda o, i: 2 / (o + i), "tanh"),
+        "orthogonal, tanh": (orthogonal, lambda o, i: 1 / max(o, i), "tanh"),
+    }
+    return {name: {which: far_ends(X[:25], y[:25], widths, recipe["seeds"], *start) for which, widths in recipe["widths"].items()}
+            for name, start in starts.items()}  # fmt: skip
+
+
+def far_ends(X, y, widths, seeds, start, variance, activation):
+    "Ratios forward and backward, the latter for the errors that there are."
+    ends = []
+    for seed in range(seeds):
+        q, d = measured_spread(Network(widths, activation, rng=np.random.default_rng(seed), initialize=start), X, y)
+        ends.append((q[-1], d[1], d[-1]))
+    forth, back, top = np.array(ends).T
+    q, d = expected_spread(widths, variance, activation, inputs=float((X**2).mean()), errors=top.mean())
+    ratios = {"forward": forth / q[-1], "backward": back / d[1]}
+    return {way: [ratio.mean(), 1.96 * ratio.std(ddof=1) / math.sqrt(seeds)] for way, ratio in ratios.items()}
+
+
 def plateau(X, y, settings):
     "Epochs by number of hidden layers and scale."
     recipe = settings["plateau"]
@@ -155,6 +183,7 @@ def parts(settings):
     by_size = lambda eta: {size: by_batch(X, y, he, "relu", size, eta, batch) for size in batch["sizes"]}
     return {
         "spread": lambda: spread(X, y, settings),
+        "rules": lambda: rules(X, y, settings["rules"]),
         "plateau": lambda: plateau(X, y, settings),
         "map": lambda: rescue(X, y, settings),
         "batch": lambda: {eta: by_size(eta) for eta in batch["etas"]},

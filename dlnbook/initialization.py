@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .activation import nonlinearity
 from dlnbook.arguments import (
-    accepts, count, each, function, generator, number, one_of, real, targets
+    accepts, count, each, finite, function, generator, number, one_of, real,
+    targets
 )
 from .delta import deltas, forward
 from .network import Network, _Classifier
@@ -59,14 +60,15 @@ def zeros(fan_out: int, fan_in: int, rng: np.random.Generator | int | None = Non
     return np.zeros((fan_out, fan_in))
 
 # %% ../nbs/12_initialization.ipynb #afe88afb
-def _normal_rule(pieces=250, end=10.0):
+def _normal_rule(near=160, far=90, end=10.0):
     "Points, and weights for means over a standard normal number."
     node, weight = np.polynomial.legendre.leggauss(8)  # (8,), (8,), from −1 to 1
-    half = end / pieces / 2
-    right = (2 * half * np.arange(pieces)[:, None] + half * (1 + node)).ravel()
+    edges = np.concatenate([[0], np.geomspace(1e-12, 1, near), np.linspace(1, end, far + 1)[1:]])
+    half = np.diff(edges)[:, None] / 2  # (250, 1)
+    right = (edges[:-1, None] + half * (1 + node)).ravel()  # (2000,)
     xi = np.concatenate([-right, right])  # (4000,)
     density = np.exp(-(xi**2) / 2) / math.sqrt(2 * math.pi)  # (4000,)
-    return xi, np.tile(half * weight, 2 * pieces) * density
+    return xi, np.tile((half * weight).ravel(), 2) * density
 
 
 _XI, _WEIGHT = _normal_rule()  # (4000,) each
@@ -364,6 +366,7 @@ def glorot(
     network=_Classifier(Network, N=lambda net: net.widths[0], K=lambda net: net.widths[-1]),
     X=real("M N"), T=targets("M", "M K"),
 )  # fmt: skip
+@finite("X")
 def measured_spread(
     network: Network, X: ArrayLike, T: ArrayLike
 ) -> tuple[list[float | None], list[float | None]]:
