@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .activation import nonlinearity
 from dlnbook.arguments import (
-    accepts, count, each, function, generator, instance, number, one_of, real, targets
+    accepts, count, each, finite, function, generator, instance, number, one_of, real,
+    targets
 )
 from .delta import deltas, forward
 from .network import Network
@@ -365,6 +366,7 @@ def glorot(
     network=instance(Network, N=lambda net: net.widths[0], K=lambda net: net.widths[-1]),
     X=real("M N"), T=targets("M", "M K"),
 )  # fmt: skip
+@finite("X")
 def measured_spread(
     network: Network, X: ArrayLike, T: ArrayLike
 ) -> tuple[list[float | None], list[float | None]]:
