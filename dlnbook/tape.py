@@ -88,7 +88,7 @@ def _reader(source, dtype):
     return read
 
 # %% ../nbs/lib_09_tape.ipynb #537f36dc
-_CLASSES = 256  # up to so many classes the targets are taken from a table
+_CLASSES = 256  # up to so many the table, with K + 1 rows of K numbers, fits the second cache
 
 
 def _target_table(K, dtype):
