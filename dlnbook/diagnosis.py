@@ -27,7 +27,8 @@ from .loss import one_hot, sigmoid, softmax
 _softmax = bare(softmax)
 
 # %% auto #0
-__all__ = ['LINES', 'CATALOGUE', 'Mistake', 'Finding', 'mistaken', 'possible', 'Diagnosis', 'diagnose']
+__all__ = ['LINES', 'CATALOGUE', 'ENGINE_CATALOGUE', 'Mistake', 'Finding', 'mistaken', 'possible', 'Diagnosis', 'diagnose',
+           'EngineFinding', 'diagnose_engine']
 
 # %% ../nbs/lib_08_diagnosis.ipynb #0525e83e
 #: The lines of both passes, in the order in which they run.
@@ -104,7 +105,7 @@ class _Probe:
             head=head, masks=masks, penalty=self.penalty, eta=self.eta,
         )  # fmt: skip
 
-# %% ../nbs/lib_08_diagnosis.ipynb #c654900f
+# %% ../nbs/lib_08_diagnosis.ipynb #00ab6efe
 @dataclass(frozen=True)
 class Mistake:
     """A known mistake.
@@ -151,7 +152,7 @@ class Mistake:
 
 _PAGES = {
     "delta": "08_delta", "softmax": "02_loss", "softmax-vjp": "05_chain", "cross-entropy": "02_loss", "one-hot": "02_loss", "mean-loss": "02_loss",
-    "hidden": "07_hidden", "mean": "07_hidden", "stable-slopes": "07_hidden", "flow": "06_flow", "reg": "13_regularization", "mean-loss-": "02_loss",
+    "hidden": "07_hidden", "mean": "07_hidden", "stable-slopes": "lib_07_activation", "flow": "06_flow", "reg": "13_regularization", "mean-loss-": "02_loss",
     "long-way": "05_chain", "slopes": "lib_07_activation", "gradient": "02_loss",
 }  # fmt: skip
 
@@ -370,7 +371,7 @@ def _hypotheses(R, masked=False):
                 said = layers if size < top or top == 1 else ()
                 yield Finding(name, said), {key: _only(layers, key, line, R) for key, line in mistake.lines.items()}
 
-# %% ../nbs/lib_08_diagnosis.ipynb #4fe81f5d
+# %% ../nbs/lib_08_diagnosis.ipynb #95781151
 @accepts(
     name=optional(one_of(*(name for name, mistake in CATALOGUE.items() if mistake.lines))),
     W=layers_of, b=layers_of("P_{r}"), X=array("M P_0"), T=targets("M", "M P_R+1", hot=True), f=per_layer(nonlinearity),
@@ -403,7 +404,7 @@ def mistaken(
 
     Returns
     -------
-    dW, db : list of ndarray
+    dW, db : list of ndarray, shapes (P_r, P_{r−1}) and (P_r,), position 0 is None
         As `dlnbook.delta.gradients` has them; of other shapes where that is the mistake.
 
     Raises
@@ -1470,3 +1471,275 @@ def _stopped(stops, odd):
         return "expected a function of (W, b, X, T)"
     hint = "; if shapes do not fit: is `*` meant to be `@`, is a transpose missing, is an outputs' (B, 1) met by a target's (B,)?"
     return _furthest(stops) + hint * any(word in str(max(stops, key=lambda stop: stop.line).error) for word in ("shape", "mismatch", "broadcast", "align"))
+
+# %% ../nbs/lib_08_diagnosis.ipynb #6695a3fc
+#: The local derivatives of the engine's operations, by the values of the result and of the arguments.
+_LOCAL: dict[str, tuple[Callable[..., float], ...]] = {
+    "+": (lambda z, x, y: 1.0, lambda z, x, y: 1.0),
+    "-": (lambda z, x, y: 1.0, lambda z, x, y: -1.0),
+    "*": (lambda z, x, y: y, lambda z, x, y: x),
+    "/": (lambda z, x, y: 1 / y, lambda z, x, y: -x / y**2),
+    "**": (lambda z, x, y: y * x ** (y - 1), lambda z, x, y: 0.0),
+    "exp": (lambda z, x: z,),
+    "log": (lambda z, x: 1 / x,),
+    "tanh": (lambda z, x: 1 - z**2,),
+    "relu": (lambda z, x: float(x > 0),),
+}
+_COMPUTED = {
+    "+": lambda x, y: x + y, "-": lambda x, y: x - y, "*": lambda x, y: x * y, "/": lambda x, y: x / y, "**": lambda x, y: x**y,
+    "exp": np.exp, "log": np.log, "tanh": np.tanh, "relu": lambda x: max(x, 0.0),
+}  # fmt: skip
+
+
+class _Value:
+    "A number that knows how it was made."
+
+    def __init__(self, value, operation=None, args=()):
+        self.value, self.operation, self.args = value, operation, args
+
+    def __getattr__(self, name):
+        if name not in _LOCAL:
+            raise AttributeError(name)
+        return lambda: _made(name, self)
+
+    def __add__(self, other):
+        return _made("+", self, other)
+
+    def __sub__(self, other):
+        return _made("-", self, other)
+
+    def __mul__(self, other):
+        return _made("*", self, other)
+
+    def __truediv__(self, other):
+        return _made("/", self, other)
+
+    def __pow__(self, other):
+        return _made("**", self, other)
+
+
+def _made(operation, *args):
+    "The value of an operation."
+    args = tuple(each if isinstance(each, _Value) else _Value(each) for each in args)
+    return _Value(float(_COMPUTED[operation](*(each.value for each in args))), operation, args)
+
+# %% ../nbs/lib_08_diagnosis.ipynb #94a74bea
+def _after_all(output, turn=1):
+    "Each node after all that use it; with a turn of −1 the last argument is visited first."
+    order, seen = [], set()
+
+    def visit(node):
+        if node not in seen:
+            seen.add(node)
+            for each in node.args[::turn]:
+                visit(each)
+            order.append(node)
+
+    visit(output)
+    return reversed(order)
+
+
+def _after_all_turned(output):
+    "Another such order: it matters to those who overwrite."
+    return _after_all(output, -1)
+
+
+def _breadth_first(output):
+    "Each node when it is first reached, nearest first."
+    order = [output]
+    for node in order:
+        order += [each for each in dict.fromkeys(node.args) if each not in order]
+    return order
+
+
+def _depth_first(output):
+    "Each node when it is first reached, all behind its first argument before the second."
+    order: list = []
+
+    def visit(node):
+        if node not in order:
+            order.append(node)
+            for each in node.args:
+                visit(each)
+
+    visit(output)
+    return order
+
+
+def _every_time(output):
+    "Each node as often as it is reached."
+    yield output
+    for each in output.args:
+        yield from _every_time(each)
+
+
+def _added(old, flow):
+    "What a node has got when a flow arrives (eq-flow-fan-out)."
+    return old + flow
+
+
+#: The parts of a walk back.
+_WALK: dict[str, Any] = {"order": _after_all, "receive": _added, "local": _LOCAL}
+
+
+def _walked(output, walk):
+    "The gradient by every node."
+    got = {output: 1.0}
+    for node in walk["order"](output):
+        for each, local in zip(node.args, walk["local"].get(node.operation, ())):
+            flow = got.get(node, 0.0) * local(node.value, *(arg.value for arg in node.args))
+            got[each] = walk["receive"](got.get(each, 0.0), flow)
+    return got
+
+
+#: The known mistakes of an engine by name; their lines are parts of the walk.
+ENGINE_CATALOGUE: dict[str, Mistake] = {
+    "overwritten": Mistake("a gradient is overwritten where it should be added", "values that are used twice get a part of their gradient", "eq-flow-fan-out", {"receive": lambda old, flow: flow}),
+    "breadth first": Mistake("a node passes on before all of its gradient is there: nearest nodes first", "wrong where a long and a short path meet", "eq-flow-fan-out", {"order": _breadth_first}),
+    "depth first": Mistake("a node passes on before all of its gradient is there: depth first", "wrong where two paths meet", "eq-flow-fan-out", {"order": _depth_first}),
+    "every time": Mistake("a node passes on all it has as often as it is reached", "what came first is counted again", "eq-flow-fan-out", {"order": _every_time}),
+    "accumulates": Mistake("a second call adds to the gradients of the first", "gradients grow from step to step", "eq-flow-fan-out"),
+    "recursion": Mistake("the walk is recursive: a graph of some thousand nodes in a row ends in a RecursionError", "long programs can't be differentiated", "eq-flow-fan-out"),
+}  # fmt: skip
+_WRONG_LOCAL: dict[str, list] = {
+    "+": [("1, 0", (lambda z, x, y: 1.0, lambda z, x, y: 0.0))],
+    "-": [("1, 1", (lambda z, x, y: 1.0, lambda z, x, y: 1.0))],
+    "*": [("x, y", (lambda z, x, y: x, lambda z, x, y: y)), ("1, 1", (lambda z, x, y: 1.0, lambda z, x, y: 1.0))],
+    "/": [("1/y, x/y²", (lambda z, x, y: 1 / y, lambda z, x, y: x / y**2)), ("1/y, −x/y", (lambda z, x, y: 1 / y, lambda z, x, y: -x / y)), ("1/y, x", (lambda z, x, y: 1 / y, lambda z, x, y: x))],
+    "**": [("xⁿ⁻¹", (lambda z, x, y: x ** (y - 1), lambda z, x, y: 0.0)), ("n xⁿ", (lambda z, x, y: y * z, lambda z, x, y: 0.0)), ("n x", (lambda z, x, y: y * x, lambda z, x, y: 0.0))],
+    "exp": [("x", (lambda z, x: x,)), ("1", (lambda z, x: 1.0,)), ("e to the result", (lambda z, x: float(np.exp(z)),))],
+    "log": [("x", (lambda z, x: x,)), ("1/z", (lambda z, x: 1 / z,))],
+    "tanh": [("1 − x²", (lambda z, x: 1 - x**2,)), ("1 + z²", (lambda z, x: 1 + z**2,)), ("1 − z", (lambda z, x: 1 - z,))],
+    "relu": [("1", (lambda z, x: 1.0,)), ("the result", (lambda z, x: z,))],
+}  # fmt: skip
+ENGINE_CATALOGUE |= {
+    f"{operation}: {said}": Mistake(f"the local derivative of {operation} is taken to be {said}", "every program with this operation has a wrong gradient", "eq-flow-local", {"local": _LOCAL | {operation: rules}})
+    for operation, wrong in _WRONG_LOCAL.items() for said, rules in wrong
+}  # fmt: skip
+
+# %% ../nbs/lib_08_diagnosis.ipynb #b209f31d
+class EngineFinding(Finding):
+    """A mistake that was found in an engine.
+
+    Parameters
+    ----------
+    name : str
+        In `ENGINE_CATALOGUE`.
+
+    Raises
+    ------
+    TypeError
+        If `name` is missing.
+
+    Examples
+    --------
+    >>> print(EngineFinding("overwritten"))
+    a gradient is overwritten where it should be added
+    """
+
+    @property
+    def mistake(self) -> Mistake:
+        "What the catalogue says of it."
+        return ENGINE_CATALOGUE[self.name]
+
+# %% ../nbs/lib_08_diagnosis.ipynb #4bb8b2a5
+_GRAPHS: dict[str, Callable[[Any, Any], Any]] = {
+    "x + y": lambda x, y: x + y, "x − y": lambda x, y: x - y, "x · y": lambda x, y: x * y, "x / y": lambda x, y: x / y, "x³": lambda x, y: x**3,
+    "exp x": lambda x, y: x.exp(), "log x": lambda x, y: x.log(), "tanh y": lambda x, y: y.tanh(), "relu x": lambda x, y: x.relu(), "relu y": lambda x, y: y.relu(),
+    "x + x": lambda x, y: x + x, "x · x": lambda x, y: x * x, "a product used twice": lambda x, y: (lambda s: s * s)(x * y),
+    "a long and a short path": lambda x, y: (lambda s: s + (s * y) * (s + x) * s)(x * y),
+    "a short path first": lambda x, y: (lambda s: (s * y) * s + s * (x + s))(x + y * x),
+}  # fmt: skip
+_AT = (1.5, -0.7)
+
+
+def _engine_answer(Value, graph):
+    "The gradients of a graph by x and y, after one call and after two, or None where an operation is missing."
+    x, y = map(Value, _AT)
+    try:
+        output = graph(x, y)
+    except (AttributeError, TypeError, NotImplementedError):
+        return None
+    output.backward()
+    once = (float(x.grad), float(y.grad))
+    output.backward()
+    return once, (float(x.grad), float(y.grad))
+
+
+def _engine_expected(graph, walk):
+    "The same of ours, by some walk."
+    x, y = map(_Value, _AT)
+    got = _walked(graph(x, y), walk)
+    return got.get(x, 0.0), got.get(y, 0.0)
+
+
+@accepts(Value=function(classes=True))
+def diagnose_engine(Value: Callable[[float], Any]) -> Diagnosis:
+    """Say what is wrong with an engine that somebody wrote.
+
+    Parameters
+    ----------
+    Value : class
+        ``Value(3.0)`` makes a leaf. Values know some of ``+``, ``-``, ``*``, ``/``, ``**``
+        with a number, ``exp()``, ``log()``, ``tanh()`` and ``relu()``. ``backward()`` of an
+        output leaves the gradients in ``grad``.
+
+    Returns
+    -------
+    Diagnosis
+        True if all gradients are right. The names are those of `ENGINE_CATALOGUE`; one is
+        given only if the gradients of all graphs are those of an engine with this mistake.
+
+    Raises
+    ------
+    TypeError
+        If `Value` can't be called.
+
+    Notes
+    -----
+    The walk is that of eq-flow-fan-out, the local derivatives those of eq-flow-local. What
+    the engine raises on the way is raised.
+
+    Examples
+    --------
+    >>> class Value:
+    ...     def __init__(self, data, parts=()):
+    ...         self.data, self.parts, self.grad = data, parts, 0.0
+    ...     def __add__(self, other):
+    ...         return Value(self.data + other.data, (self, other))
+    ...     def backward(self, g=1.0):
+    ...         self.grad = g
+    ...         for part in self.parts:
+    ...             part.backward(g)
+    >>> diagnose_engine(Value).names
+    ('overwritten', 'recursion')
+    """
+    answers = {name: _engine_answer(Value, graph) for name, graph in _GRAPHS.items()}
+    once = {name: each[0] for name, each in answers.items() if each is not None}
+    missing = [name for name, each in answers.items() if each is None]
+    notes = (f"not tried, as something is missing there: {', '.join(missing)}",) if missing else ()
+    if not once:
+        return Diagnosis("stopped", report="none of the graphs could be made")
+
+    def agrees(lines):
+        walks = [_WALK | {"order": order} | lines for order in (_after_all, _after_all_turned)]
+        return any(all(np.allclose(once[name], _engine_expected(_GRAPHS[name], walk), rtol=1e-6, atol=1e-9) for name in once) for walk in walks)
+
+    certain = []
+    if any(np.allclose(twice, 2 * np.array(first)) and np.any(first) for first, twice in filter(None, answers.values())):
+        certain.append(EngineFinding("accumulates"))
+    deep = Value(1.0)
+    for _ in range(5000):
+        deep = deep + Value(0.0)
+    try:
+        deep.backward()
+    except RecursionError:
+        certain.append(EngineFinding("recursion"))
+    if agrees({}):
+        return Diagnosis("named", (tuple(certain),), notes) if certain else Diagnosis("right", notes=notes)
+    found = [EngineFinding(name) for name, mistake in ENGINE_CATALOGUE.items() if mistake.lines and agrees(mistake.lines)]
+    if found:
+        return Diagnosis("named" if len(found) == 1 else "candidates", tuple((each, *certain) for each in found), notes)
+    expected = {name: _engine_expected(_GRAPHS[name], _WALK) for name in once}
+    arrays = {name: "right" if np.allclose(once[name], expected[name]) else f"{once[name]} for {expected[name]}" for name in once}
+    return Diagnosis("unknown", (tuple(certain),) if certain else (), notes, arrays=arrays)
