@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, count, finite, function, generator, instance, number, real, targets
+    accepts, count, finite, function, generator, number, real, targets
 )
 from .delta import deltas, forward
 from .loss import cross_entropy
-from .network import Network
+from .network import Network, _Classifier
 
-_network = instance(
+_network = _Classifier(
     Network, N=lambda network: network.widths[0], K=lambda network: network.widths[-1],
     P=lambda network: network.parameters.size,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .activation import ACTIVATIONS, PAIRS, Activation
 from .arguments import accepts, finite, instance, number, positive, real, targets
 from .delta import deltas, forward
-from .network import Network
+from .network import Network, _Classifier
 
 # %% auto #0
 __all__ = ['lecun_tanh', 'silu', 'gelu', 'leaky_relu', 'elu', 'slopes', 'delta_norms', 'dead_units']
@@ -227,7 +227,7 @@ def _lengths(network, X, T):
     return [math.sqrt(np.mean(each**2)) for each in norms]
 
 
-@accepts(network=_NETWORK, X=_INPUTS, T=targets("M", "M K"))
+@accepts(network=_Classifier(Network, **_NETWORK.sizes), X=_INPUTS, T=targets("M", "M K"))
 def delta_norms(network: Network, X: ArrayLike, T: ArrayLike) -> NDArray[np.float64]:
     """How long the gradients by the sums are, layer by layer.
 
