@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from book.notebooks import read_all
-from dlnbook.diagnosis import CATALOGUE, LINES, diagnose
+from dlnbook.diagnosis import CATALOGUE, ENGINE_CATALOGUE, LINES, diagnose, diagnose_engine
 
 # Programs
 
@@ -301,12 +301,134 @@ def test_two_mistakes_are_never_named_as_a_third(pair):
         assert diagnosis.verdict != "stopped", str(diagnosis)
 
 
+# Engines
+
+ENGINE = '''
+import math
+
+class Value:
+    def __init__(self, data, parts=(), local=()):
+        self.data, self.parts, self.local, self.grad = data, parts, local, 0.0
+
+    def __hash__(self):
+        return id(self)
+
+    def made(self, data, parts, local):
+        return Value(data, parts, local)
+
+    def __add__(self, o):
+        return self.made(self.data + o.data, (self, o), lambda z: {add})
+
+    def __sub__(self, o):
+        return self.made(self.data - o.data, (self, o), lambda z: {sub})
+
+    def __mul__(self, o):
+        x, y = self.data, o.data
+        return self.made(x * y, (self, o), lambda z: {mul})
+
+    def __truediv__(self, o):
+        x, y = self.data, o.data
+        return self.made(x / y, (self, o), lambda z: {div})
+
+    def __pow__(self, n):
+        x = self.data
+        return self.made(x**n, (self,), lambda z: {pow})
+
+    def exp(self):
+        x = self.data
+        return self.made(math.exp(x), (self,), lambda z: {exp})
+
+    def log(self):
+        x = self.data
+        return self.made(math.log(x), (self,), lambda z: {log})
+
+    def tanh(self):
+        x = self.data
+        return self.made(math.tanh(x), (self,), lambda z: {tanh})
+
+    def relu(self):
+        x = self.data
+        return self.made(max(x, 0.0), (self,), lambda z: {relu})
+
+    def order(self):
+        found, seen, todo = [], set(), [(self, False)]
+        while todo:
+            node, done = todo.pop()
+            if done:
+                found.append(node)
+            elif node not in seen:
+                seen.add(node)
+                todo += [(node, True)] + [(part, False) for part in node.parts]
+        return found[::-1]
+
+    def nearest(self):
+        found = [self]
+        for node in found:
+            found += [part for part in dict.fromkeys(node.parts) if part not in found]
+        return found
+
+    def backward(self):
+        order = self.{order}()
+        for node in order:
+            {reset}
+        self.grad = 1.0
+        for node in order:
+            if node.parts:
+                for part, slope in zip(node.parts, node.local(node.data)):
+                    part.grad {receive} slope * node.grad
+'''
+RIGHT_ENGINE = {
+    "add": "(1.0, 1.0)", "sub": "(1.0, -1.0)", "mul": "(y, x)", "div": "(1 / y, -x / y**2)", "pow": "(n * x**(n - 1),)", "exp": "(z,)", "log": "(1 / x,)",
+    "tanh": "(1 - z**2,)", "relu": "(float(x > 0),)", "order": "order", "reset": "node.grad = 0.0", "receive": "+=",
+}  # fmt: skip
+ENGINE_MISTAKES = {
+    "overwritten": {"receive": "="},
+    "accumulates": {"reset": "pass"},
+    "+: 1, 0": {"add": "(1.0, 0.0)"},
+    "-: 1, 1": {"sub": "(1.0, 1.0)"},
+    "*: x, y": {"mul": "(x, y)"},
+    "/: 1/y, x/y²": {"div": "(1 / y, x / y**2)"},
+    "**: n xⁿ": {"pow": "(n * x**n,)"},
+    "exp: x": {"exp": "(x,)"},
+    "log: x": {"log": "(x,)"},
+    "tanh: 1 − x²": {"tanh": "(1 - x**2,)"},
+    "relu: 1": {"relu": "(1.0,)"},
+}
+
+
+def engine(**changed):
+    "The class of an engine."
+    space = {}
+    exec(compile(ENGINE.format(**RIGHT_ENGINE | changed), "engine.py", "exec"), space)
+    return space["Value"]
+
+
+def test_a_right_engine_is_not_accused():
+    assert diagnose_engine(engine())
+
+
+@pytest.mark.parametrize("name", ENGINE_MISTAKES)
+def test_a_mistake_of_an_engine_is_named(name):
+    diagnosis = diagnose_engine(engine(**ENGINE_MISTAKES[name]))
+    assert diagnosis.verdict == "named" and diagnosis.names == (name,), str(diagnosis)
+
+
+def test_an_order_that_does_not_wait_is_named():
+    assert "breadth first" in diagnose_engine(engine(order="nearest")).names
+
+
+def test_another_mistake_of_an_engine_is_not_named():
+    diagnosis = diagnose_engine(engine(tanh="(0.3,)"))
+    assert diagnosis.verdict == "unknown" and not diagnosis.candidates
+    assert [name for name, said in diagnosis.arrays.items() if said != "right"] == ["tanh y"]
+
+
 # What else is promised
 
 
 def test_labels_lead_into_the_book():
     places = {label: book.name for book in read_all() for label, _ in book.equations}
-    for name, mistake in CATALOGUE.items():
+    for name, mistake in (CATALOGUE | ENGINE_CATALOGUE).items():
         assert mistake.link == f"nbs/{places[mistake.label]}.html#equation-{mistake.label}", name
 
 
