@@ -554,12 +554,12 @@ def _back(ahead, lines, probe):
     except (ValueError, IndexError):
         return None
 
-# %% ../nbs/lib_08_diagnosis.ipynb #a40b2e16
+# %% ../nbs/lib_08_diagnosis.ipynb #ac2a833d
 class _Evidence:
     "What a program answered on some probes, and what the lines of a hypothesis answer."
 
     def __init__(self, seen, free=False, masked=False):
-        self.seen, self.free, self.masked, self.known, self.tops = seen, free, masked, {}, {}
+        self.seen, self.free, self.masked, self.known, self.tops, self.lengths = seen, free, masked, {}, {}, {}
 
     def expected(self, world, lines, i):
         "The gradient by some lines on probe i."
@@ -570,7 +570,16 @@ class _Evidence:
             if (world, i) not in self.known:
                 self.known[world, i] = world.passes(probe, masked=self.masked)
             ahead = self.known[world, i]
-        return None if ahead is None else _back(ahead, lines, probe)
+        return None if ahead is None else _back(ahead, lines, self.at_length(world, i) if self.free and lines else probe)
+
+    def at_length(self, world, i):
+        "Probe i with the learning rate that the step shows at the output, where no weight was used that had been updated."
+        if (world, i) not in self.lengths:
+            probe, found = self.seen[i]
+            right = self.expected(world, {}, i)
+            fits = right is not None and all(f.shape == e.shape for f, e in zip(found, right))
+            self.lengths[world, i] = probe.but(eta=_length(found, right)) if fits else probe
+        return self.lengths[world, i]
 
     def agrees(self, world, lines, rounding):
         "Whether all probes agree with a hypothesis; with steps of unknown length, up to one positive factor."
@@ -1168,7 +1177,7 @@ def _same_again(arrays, how, again, probe, reading):
                 return Finding("accumulates", detail="the second call gives twice the first")
     return Finding("state")
 
-# %% ../nbs/lib_08_diagnosis.ipynb #7576d8e6
+# %% ../nbs/lib_08_diagnosis.ipynb #70f35af0
 def _judge(case, worlds, thorough=False, right=False):
     "Compare a case with what is known; it gets its verdict."
     evidence, R = case.evidence, case.reading.R
@@ -1181,17 +1190,16 @@ def _judge(case, worlds, thorough=False, right=False):
         if precision == "float32" and not narrow:
             thorough = False
         for world in worlds:
-            if evidence.agrees(_guessed(evidence, world), {}, case.rounding):
+            if evidence.agrees(world, {}, case.rounding):
                 case.world, case.verdict = world, "right"
                 return case
         if right:
             continue
-        here = [_guessed(evidence, world) for world in worlds]
-        found = evidence.candidates(here, [((finding,), lines) for finding, lines in singles], case.rounding)
+        found = evidence.candidates(worlds, [((finding,), lines) for finding, lines in singles], case.rounding)
         if not found and (fitted := _fitted(evidence, worlds, case.rounding)):
             found = [(fitted[0], (fitted[1],))]
         if not found and thorough:
-            near = _near(evidence, here, singles, case.rounding)
+            near = _near(evidence, worlds, singles, case.rounding)
             short = [(finding, lines) for finding, lines in singles if len(finding.layers) < 2]
             for world in near:
                 found += evidence.candidates([world], _pairs(evidence, world, short, case.rounding), case.rounding)
@@ -1215,16 +1223,6 @@ def _told_apart(case, found):
     lines = {finding: lines for finding, lines in _hypotheses(case.reading.R, evidence.masked)}
     merged = lambda findings: {key: line for each in findings for key, line in lines.get(each, {}).items()}
     return [(world, each) for world, each in found if evidence.agrees(world, merged(each), case.rounding)] or found
-
-
-def _guessed(evidence, world):
-    "The world itself; where the length of a step is not known, it is measured in it, for what depends on it."
-    if evidence.free:
-        for i, (probe, found) in enumerate(evidence.seen):
-            expected = evidence.expected(world, {}, i)
-            if expected is not None and all(f.shape == e.shape for f, e in zip(found, expected)):
-                evidence.seen[i] = (probe.but(eta=_length(found, expected)), found)
-    return world
 
 
 def _distance(evidence, world):
@@ -1317,7 +1315,7 @@ def _switched_off(case, probe):
 
 _QUESTIONS = (_zeros, _loud, _integers, _switched_off)
 
-# %% ../nbs/lib_08_diagnosis.ipynb #8844301e
+# %% ../nbs/lib_08_diagnosis.ipynb #06f8c757
 def _found(program, activation, settings):
     "The case that says most, the place among the rungs where it was found, and where other calls stopped."
     stops, odd = [], []
@@ -1336,10 +1334,9 @@ def _found(program, activation, settings):
                     if _judge(case, worlds, right=True).verdict == "right" and not case.order:
                         return case, place, where, stops
             for kinds in (("gradient",), ("step", "new parameters")):
-                if not any(case.verdict in ("right", "named") for case in cases):
-                    for case in cases:
-                        if case.kind in kinds:
-                            _judge(case, worlds)
+                for case in cases:
+                    if case.kind in kinds and not any(case.verdict in ("right", "named") for case in cases):
+                        _judge(case, worlds)
             if cases:
                 rank = lambda case: (["right", "named", "candidates", "unknown"].index(case.verdict), case.kind != "gradient", _distance(case.evidence, case.world))
                 best = min(cases, key=rank)

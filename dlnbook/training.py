@@ -135,9 +135,9 @@ def one_epoch(
 
     Examples
     --------
-    >>> losses = iter([1.0, 1.0, 4.0])
+    >>> losses = iter([1.0, 2.0, 6.0])
     >>> one_epoch(lambda rows, eta: next(losses), 10, 4, 0.1, rng=0)
-    1.6
+    2.4
     """
     seen = 0.0  # the sum of the samples' losses
     for i, rows in enumerate(batches(samples, batch_size, rng)):  # shuffled anew
