@@ -1,7 +1,9 @@
 """A training step of `dlnbook.tape`: beside its floor, chapter 9's workspace, plain NumPy, PyTorch, jax and scikit-learn.
 
-    python -m benchmarks.training_step            measure (about six minutes), print, keep results/training_step.json
+    python -m benchmarks.training_step            measure (about ten minutes), print, keep results/training_step.json
     python -m benchmarks.training_step --quick    a look at it (a minute), nothing kept
+    python -m benchmarks.training_step waterfall  chapter 9's waterfall alone (two minutes), kept beside the rest
+    python -m benchmarks.training_step choices    the tape's choices alone (two minutes), kept beside the rest
 
 The floor is the time of the matrix products that no step can do without, by `np.matmul(out=)`. Every library is
 measured in processes of its own, and in each of them its steps take turns with the floor: what counts is the
@@ -12,13 +14,14 @@ process is kept on one core, and times are the processor's, so that other progra
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -49,6 +52,14 @@ RECIPE = {
         "A turn repeats each until it takes some milliseconds. One thread: processor time on one core. Two: wall time, NumPy alone."
     ),
     "kernels": "Haswell: OPENBLAS_CORETYPE=Haswell. automatic: what OpenBLAS takes for the processor. torch and jax have their own.",
+    "waterfall": (
+        "The versions of a step in training_step_versions.py and the tape's, each with one technique more than the one before. Every "
+        "process times all of them in turns with the floor; kept are the medians of the processes, and the lowest and highest of these."
+    ),
+    "choices": (
+        "Time before by time after, median over turns, of three processes the median. tiles: product and addition of a layer's weights as a "
+        "whole, by the same in tiles, by batch size and weights. additions: a tape's step with one addition, by that with one for each layer."
+    ),
     "trainings": (
         "Whole trainings with the same hyper-parameters, shuffled every epoch: 64-30-10 on the digits (1,797), B 10, η 0.1, 20 epochs; "
         "784-128-64-10 on 60,000 pictures, B 128, η 0.1, 2 epochs. dlnbook: training.fit; scikit-learn: MLPClassifier.fit; torch: a loop "
@@ -61,16 +72,24 @@ PEERS = ("torch", "jax", "sklearn")
 # A step of each library
 
 
+@functools.cache
+def data(N: int, K: int, M: int) -> tuple[Any, Any, Any]:
+    "Inputs, labels and a shuffled order, shared by all who use them."
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    return rng.random((M, N), dtype=np.float32), rng.integers(0, K, M), rng.permutation(M)
+
+
 def material(widths: tuple[int, ...], B: int, M: int) -> tuple[Any, Any, Any, Callable[[], Any]]:
     "A network, data, labels, and a function that gives the rows of the next batch."
     import numpy as np
 
     from dlnbook.network import Network
 
-    rng = np.random.default_rng(0)
-    network = Network(widths, rng=rng, dtype=np.float32)
-    X, labels = rng.random((M, widths[0]), dtype=np.float32), rng.integers(0, widths[-1], M)
-    order, start = rng.permutation(M), [0]
+    network = Network(widths, rng=np.random.default_rng(0), dtype=np.float32)
+    X, labels, order = data(widths[0], widths[-1], M)
+    start = [0]
 
     def rows():
         start[0] = start[0] + B if start[0] + 2 * B <= M else 0
@@ -240,19 +259,35 @@ def step_sklearn(network, X, labels, rows, B, eta):
     return step
 
 
+def version(name: str) -> Callable[..., Any]:
+    "One bar of the waterfall."
+
+    def step_version(network, X, labels, rows, B, eta):
+        import numpy as np
+
+        from benchmarks.training_step_versions import VERSIONS
+        from dlnbook.loss import one_hot
+
+        return VERSIONS[name](network, X, one_hot(labels, network.widths[-1]).astype(np.float32), rows, B, eta)
+
+    return step_version
+
+
+WATERFALL = ("checked", "unchecked", "columns", "in place", "one pass", "one addition", "door")
 STEPS = {
     "plain": step_plain, "workspace": step_workspace, "tape": step_tape, "tape, 60,000 samples": step_tape,
     "torch": step_torch, "jax": step_jax, "sklearn": step_sklearn,
 }  # fmt: skip
+STEPS |= {name: version(name) for name in WATERFALL}
 
 
-def steps(libraries: list[str], seconds: float, threads: int) -> dict[str, Any]:
-    "Time of each library's step over that of the floor, turn by turn, for all networks."
+def steps(libraries: list[str], seconds: float, threads: int, shapes: Iterable[str] = SHAPES) -> dict[str, Any]:
+    "Time of each library's step over that of the floor, turn by turn, for some networks."
     if threads == 1 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     from benchmarks import _blas
 
-    return {shape: race(libraries, shape, seconds, threads) | {"kernel": _blas()["kernel"]} for shape in SHAPES}
+    return {shape: race(libraries, shape, seconds, threads) | {"kernel": _blas()["kernel"]} for shape in shapes}
 
 
 def race(libraries: list[str], shape: str, seconds: float, threads: int) -> dict[str, Any]:
@@ -307,6 +342,26 @@ def measure_steps(kernel: str, threads: int, groups: list[list[str]], seconds: f
     return {"kernel": runs[0]["kernel"], "found": found}
 
 
+def measure_waterfall(seconds: float, rounds: int) -> dict[str, Any]:
+    "The versions of a step, for a small network, a middle one, and one with photographs."
+    found: dict[str, Any] = {}
+    for kernel in ("Haswell", "automatic"):
+        runs = [clean(kernel, 1, "steps", [*WATERFALL, "tape"], seconds, 1, ["i", "ii", "v"]) for _ in range(rounds)]
+        found[kernel] = {"kernel": runs[0]["i"]["kernel"], "processes": rounds, "found": {}}
+        for shape in ("i", "ii", "v"):
+            same_numbers([run[shape] for run in runs])
+            ratios = {name: [run[shape]["ratios"][name] for run in runs] for name in (*WATERFALL, "tape")}
+            found[kernel]["found"][shape] = {
+                "network": "-".join(map(str, SHAPES[shape][0])),
+                "batch size": SHAPES[shape][1],
+                "floor, µs": round(median(run[shape]["floor, µs"] for run in runs), 1),
+                "times the floor": {name: round(median(each), 3) for name, each in ratios.items()},
+                "lowest and highest": {name: [round(min(each), 3), round(max(each), 3)] for name, each in ratios.items()},
+            }
+            print(f"  waterfall {kernel:<9} {shape:<4}", line(found[kernel]["found"][shape]), flush=True)
+    return found
+
+
 def line(found: dict[str, Any]) -> str:
     return f"floor {found['floor, µs']:>9,.1f} µs   " + "  ".join(f"{name} {x:.2f}" for name, x in found["times the floor"].items())
 
@@ -317,6 +372,74 @@ def same_numbers(runs: list[dict[str, Any]]) -> None:
     for name, each in losses.items():
         for ours, theirs in zip(losses["tape"], each):
             assert abs(ours - theirs) < 1e-4 * abs(ours), f"{name} has other losses: {each}, {losses['tape']}"
+
+
+# Choices of the tape
+
+
+def choices(seconds: float) -> dict[str, Any]:
+    "What tiles bring to a product with its addition, by weights and batch; what additions layer by layer bring to a step."
+    import numpy as np
+
+    from dlnbook import tape
+    from dlnbook.network import Network
+
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    found: dict[str, Any] = {"tiles": {}, "additions": {}}
+    for P, N in TILED:
+        W, dW = np.zeros((2, P, N), np.float32)
+        for B in (8, 16, 32, 64, 128):
+            D, Z = np.full((P, B), 1e-6, np.float32), np.ones((B, N), np.float32)
+            calls = tape._tile_calls(D, Z, W, dW)
+            gain = turns(lambda D=D, Z=Z: (np.matmul(D, Z, dW), np.add(W, dW, W)), lambda calls=calls: [call(*each) for call, each in calls], seconds)
+            found["tiles"].setdefault(str(B), {})[f"{P} × {N}"] = gain
+    for widths, B in ADDED:
+        X, labels, order = data(widths[0], widths[-1], 1024)
+        tapes, limit = [], tape._CACHE
+        for at_once in (2**40, 0):
+            tape._CACHE = at_once
+            tapes.append(stepping(Network(widths, rng=np.random.default_rng(0), dtype=np.float32), X, labels, order[:B]))
+        tape._CACHE = limit
+        found["additions"]["-".join(map(str, widths)) + f", {B}"] = turns(*tapes, seconds)
+    return found
+
+
+TILED = ((128, 8192), (1024, 1024), (30, 40_000), (1024, 2048), (128, 16_384), (512, 6272), (1024, 4096), (2048, 2048), (64, 150_528), (100, 150_528), (300, 150_528))
+ADDED = (((784, 30, 10), 64), ((784, 128, 64, 10), 128), ((784, 512, 10), 128), ((784, 512, 512, 10), 256), ((784, 1024, 1024, 1024, 1024, 10), 128))
+
+
+def stepping(network: Any, X: Any, labels: Any, rows: Any) -> Callable[[], float]:
+    from dlnbook.tape import Tape
+
+    tape = Tape(network, len(rows))
+    tape.step(X, labels, rows, 1e-3)  # its calls are written down
+    return lambda: tape.step(X, labels, rows, 1e-3)
+
+
+def turns(before: Callable, after: Callable, seconds: float) -> float:
+    "Median, over turns, of the one's time by the other's."
+    ratios, end = [], time.perf_counter() + seconds
+    while len(ratios) < 7 or time.perf_counter() < end:
+        times = []
+        for run in (before, after):
+            start = time.process_time()
+            run()
+            times.append(time.process_time() - start)
+        ratios.append(times[0] / times[1])
+    return median(ratios)
+
+
+def measure_choices(seconds: float, rounds: int) -> dict[str, Any]:
+    "Medians of some processes, by kernel."
+    found: dict[str, Any] = {}
+    for kernel in ("Haswell", "automatic"):
+        runs = [clean(kernel, 1, "choices", seconds) for _ in range(rounds)]
+        tiles = {B: {name: round(median(run["tiles"][B][name] for run in runs), 3) for name in each} for B, each in runs[0]["tiles"].items()}
+        additions = {name: round(median(run["additions"][name] for run in runs), 3) for name in runs[0]["additions"]}
+        found[kernel] = {"tiles": tiles, "additions": additions}
+        print(f"  choices {kernel:<9}", {B: f"{min(each.values()):.2f}–{max(each.values()):.2f}" for B, each in tiles.items()}, additions, flush=True)
+    return found
 
 
 # Whole trainings
@@ -462,7 +585,7 @@ def goals(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 # Clean processes
 
-TASKS = {"steps": steps, "training": training}
+TASKS = {"steps": steps, "choices": choices, "training": training}
 
 
 def clean(kernel: str, threads: int, task: str, *args: Any) -> Any:
@@ -490,6 +613,7 @@ def sources() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", nargs="?", choices=["waterfall", "choices"], help="measure this alone")
     parser.add_argument("--quick", action="store_true", help="short turns, nothing kept")
     parser.add_argument("--task", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -497,8 +621,18 @@ def main() -> None:
         task, args = json.load(sys.stdin)
         print(json.dumps(TASKS[task](*args)))
         return
-    from benchmarks import keep, machine
+    from benchmarks import RESULTS, keep, machine
 
+    parts = {
+        "waterfall": lambda: measure_waterfall(*((0.5, 1) if options.quick else (2.0, 5))),
+        "choices": lambda: measure_choices(*((0.1, 1) if options.quick else (0.4, 3))),
+    }
+    if options.part:
+        found = {"machine": machine()} | parts[options.part]()
+        if not options.quick:
+            kept = json.loads((RESULTS / "training_step.json").read_text(encoding="utf-8"))
+            keep("training_step", kept | {"recipe": RECIPE, options.part: found})
+        return
     seconds, rounds = (0.3, 1) if options.quick else (1.5, 2)
     ours = ["plain", "workspace", "tape", "tape, 60,000 samples"]
     began = time.perf_counter()
@@ -508,6 +642,7 @@ def main() -> None:
         one = measure_steps(kernel, 1, [ours, *([name] for name in PEERS)], seconds, rounds)
         two = measure_steps(kernel, 2, [ours], seconds, rounds)
         found["steps"][kernel] = {"kernel": one["kernel"], "1": one["found"], "2": two["found"]}
+    found |= {part: {"machine": machine()} | measure() for part, measure in parts.items()}
     found["trainings"] = measure_trainings(1 if options.quick else 3)
     found["goals"] = goals(found)
     print()

@@ -17,6 +17,7 @@ _ROOMS = {
     "numeric": ("complex_step",),
     "gradcheck": ("check_gradient",),
     "engine": ("Node", "gradient"),
+    "diagnosis": ("diagnose",),
     "network": ("Network", "load"),
     "fitting": ("fit",),
 }

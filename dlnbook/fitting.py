@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -25,7 +26,7 @@ from dlnbook.arguments import (
 from .descent import Diverged
 from .files import load_arrays, save_arrays
 from .network import HEADS, Network, _logits, _TargetsOf
-from .training import best_epoch, evaluate, one_epoch, out_of_patience
+from .training import best_epoch, one_epoch, out_of_patience
 from .tape import Tape
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 
     _StopRule = Callable[["History"], str | None]
 
-_best_epoch, _evaluate, _one_epoch, _out_of_patience = map(
-    bare, (best_epoch, evaluate, one_epoch, out_of_patience)
+_best_epoch, _one_epoch, _out_of_patience = map(
+    bare, (best_epoch, one_epoch, out_of_patience)
 )
 
 # %% auto #0
-__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'interruptions', 'fit']
+__all__ = ['Epoch', 'History', 'Threshold', 'Patience', 'TrainingDiverged', 'evaluate', 'interruptions', 'fit']
 
 # %% ../nbs/lib_10_fitting.ipynb #7de69dd6
 @dataclass(frozen=True)
@@ -445,12 +446,15 @@ def _plain(value):
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def _called(each):
+def _called(each, name):
     "What an object of the caller's is called, the same in every process."
     text = repr(each)
-    if " at 0x" not in text:
-        return text
-    return getattr(each, "__qualname__", type(each).__qualname__)
+    if " object at 0x" in text:  # nothing tells it from one with other settings
+        wanted = f"{name} with a repr that tells the settings, as a dataclass has"
+        raise TypeError(f"checkpoint: expected {wanted}, got {text}")
+    if " at 0x" in text and hasattr(each, "__qualname__"):
+        return each.__qualname__  # a function
+    return re.sub(r" at 0x\w+", "", text)  # the address is another in each process
 
 
 def _fingerprint(X, T):
@@ -469,18 +473,18 @@ def _settings(run, eta):
     state = {name: list(steps.state[name].shape) for name in sorted(steps.state)}
     return {
         "widths": list(network.widths),
-        "activations": [_called(one) for one in network.activations],
-        "head": _called(network.head),
+        "activations": [_called(one, "activations") for one in network.activations],
+        "head": _called(network.head, "head"),
         "dtype": network.dtype.name,
         "batch_size": steps.batch_size,
         "data": _fingerprint(X, T),
         "validation": None if validation is None else _fingerprint(*validation),
         "generator": type(run.rng.bit_generator).__name__,
-        "eta": _called(eta),
-        "optimizer": _called(steps.optimizer),
+        "eta": _called(eta, "eta"),
+        "optimizer": _called(steps.optimizer, "optimizer"),
         "optimizer's state": state,
-        "penalty": _called(steps.tape.penalty),
-        "noise": _called(noise),
+        "penalty": _called(steps.tape.penalty, "penalty"),
+        "noise": _called(noise, "noise"),
     }
 
 
@@ -499,7 +503,7 @@ def _load(file, settings, here):
         raise ValueError("checkpoint" + str(error).removeprefix("path")) from None
     if "rule" in about["settings"]:  # version 0.1 called the optimizer so
         arrays, about = _modernized(arrays, about)
-    known = {"head": _called(HEADS["softmax"])} | about["settings"]  # once the only one
+    known = {"head": _called(HEADS["softmax"], "head")} | about["settings"]  # once the only one
     for name, value in settings.items():
         if (found := known.get(name)) != value:
             wanted = f"that of a training with {name} {value}"
@@ -541,7 +545,7 @@ class _Checkpoint:
             wanted = f"that of a training with {epochs} epochs at most"
             raise ValueError(f"checkpoint: expected {wanted}, got {done}: {self.file}")
         np.copyto(run.network.parameters, arrays["parameters"])
-        np.copyto(run.kept, arrays["parameters"])
+        np.copyto(run.kept, arrays["parameters"])  # should the next epoch fail
         if run.history.best_parameters is not None:
             np.copyto(run.history.best_parameters, arrays["best"])
         for name, value in run.steps.state.items():
@@ -568,7 +572,7 @@ class _Checkpoint:
         if self.file is None or not os.path.exists(self.file):
             return
         for name, digest in _whereabouts(run.network, run.rng).items():
-            if digest not in self.places[name]:
+            if digest not in self.places[name]:  # the same call may come with these
                 self.places[name].append(digest)
         arrays, about = load_arrays(self.file, _KIND, _VERSION)
         if about["places"] != self.places:
@@ -621,9 +625,55 @@ def _sample(T):
     "The numbers of some samples, the same in each run."
     few = min(len(T), max(250, min(1000, len(T) // 5)))
     rng = np.random.default_rng(0)
-    return np.sort(rng.choice(len(T), few, replace=False))  # (few,)
+    return np.sort(rng.choice(len(T), few, replace=False))  # (few,), as a file is read
+
+# %% ../nbs/lib_10_fitting.ipynb #f3867bf7
+@accepts(measure=function, samples=count, at_once=count)
+def evaluate(
+    measure: Callable[[slice], Any], samples: int, at_once: int = 64
+) -> Any:
+    """The mean over many samples, a piece at a time.
+
+    Parameters
+    ----------
+    measure : callable
+        ``measure(rows)`` returns the mean over the samples of a slice: a number, or an
+        array of several.
+    samples : int
+        The number of samples V, at least 1.
+    at_once : int
+        How many make a piece, at least 1. The last piece may be smaller.
+
+    Returns
+    -------
+    float or ndarray
+        The mean over all samples, as `measure` gives it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as said.
+
+    Notes
+    -----
+    eq-training-pieces.
+
+    Examples
+    --------
+    >>> x = np.arange(10.0)
+    >>> float(evaluate(lambda rows: x[rows].mean(), 10, at_once=4))
+    4.5
+    """
+    total = 0.0
+    for start in range(0, samples, at_once):
+        rows = slice(start, min(start + at_once, samples))
+        total += (rows.stop - rows.start) * measure(rows)  # the last piece may be short
+    return total / samples
 
 # %% ../nbs/lib_10_fitting.ipynb #f0ee9dc9
+_evaluate = bare(evaluate)
+
+
 class _Measures:
     "Score on a part of the training samples; loss and score on validation samples."
 
@@ -723,7 +773,7 @@ class _Steps:
             if not isfinite(loss):
                 self.batch = batch
                 raise _NotFinite()
-            if tick and batch % 64 == 0:
+            if tick and batch % 64 == 0:  # a bar costs more than a small step
                 tick(64)
             return loss
 
@@ -789,13 +839,13 @@ def _until_the_end(run, epochs, shown, callback, checkpoint):
             loss = run.steps.round(len(run.history))
             run.record(loss, begin)
             reason = run.reason_to_end(epochs)
-        run.keep()
+        run.keep()  # now the epoch counts, whatever a callback does
         shown.report(run.history.epochs[-1])
         if callback is not None:
             answer = callback(len(run.history), run.network, run.history)
             if isinstance(answer, (bool, np.bool_)) and answer:
                 reason = "the callback ended it"
-        checkpoint.save(run)
+        checkpoint.save(run)  # last: a callback that failed is called again
     run.end(reason)
 
 # %% ../nbs/lib_10_fitting.ipynb #5e0d91b3

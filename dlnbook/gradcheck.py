@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import accepts, count, either, function, generator, optional, positive
-from .numeric import _fitting, _flatten, _random_direction, _relative_error, _roundoff, _same, _tolerance, _value, _windows
+from .numeric import _random_direction, _relative_error, _tolerance
+from .probing import _fitting, _flatten, _roundoff, _same, _value, _windows
 
 # %% auto #0
 __all__ = ['GradientReport', 'check_gradient']

@@ -3,77 +3,23 @@
 # %% ../nbs/04_numeric.ipynb #0a8bf9f2
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from .arguments import accepts, arrays, count, either, finite, function, generator, one_of, optional, positive
+from .arguments import accepts, count, either, finite, function, generator, one_of, optional, positive
+from dlnbook.probing import (
+    _along, _Arrays, _fitting, _flatten, _Function, _imaginary_step, _roundoff, _same, _steps, _value, _windows
+)
 
 # %% auto #0
-__all__ = ['forward_difference', 'central_difference', 'complex_step', 'directional_difference', 'disagreement']
-
-# %% ../nbs/04_numeric.ipynb #cf7bde10
-_same = arrays(real=True, alike=True)  # real arrays, all in one precision
-_fitting = _same(like="parameters")    # … with the parameters' shapes
-
-
-def _flatten(arrays):
-    "All numbers of a list of arrays as one new vector, and the arrays' shapes."
-    shapes = [array.shape for array in arrays]
-    return np.concatenate([array.ravel() for array in arrays]), shapes
-
-
-def _windows(vector, shapes, writeable=False):
-    "Views of a vector in the given shapes, one after the other."
-    views, start = [], 0
-    for shape in shapes:
-        stop = start + math.prod(shape)
-        views.append(vector[start:stop].reshape(shape))
-        views[-1].flags.writeable = writeable
-        start = stop
-    return views
-
-# %% ../nbs/04_numeric.ipynb #f0989bd9
-def _value(f, windows, kinds="fiu"):
-    "The number that f returns, or an error that says what it returned instead."
-    value = np.asarray(f(list(windows)))
-    if value.shape != ():
-        hint = "is a mean over samples missing?"
-        raise TypeError(f"f: expected one number, got shape {value.shape}; {hint}")
-    if value.dtype.kind not in kinds:
-        wanted = "complex" if kinds == "c" else "real"
-        raise TypeError(f"f: expected a {wanted} number, got {value.dtype}")
-    if not np.isfinite(value):
-        raise ValueError(f"f: expected a finite number, got {value}")
-    return value[()]
-
-# %% ../nbs/04_numeric.ipynb #941087f7
-def _roundoff(dtype):
-    "Half the gap between 1 and the next number, the largest error of one rounding."
-    return float(np.finfo(dtype).eps) / 2
-
-
-def _steps(w, epsilon, power):
-    "A step for each parameter, refused where adding it changes nothing."
-    if epsilon is None:
-        u = _roundoff(w.dtype)
-        return (u**power * np.maximum(1, np.abs(w))).astype(w.dtype)  # (P,)
-    steps = np.full_like(w, epsilon)  # (P,)
-    if (lost := w + steps == w).any():
-        wanted = "a step that survives rounding"
-        raise ValueError(f"epsilon: expected {wanted}, got {epsilon!r} beside {w[lost][0]}")
-    return steps
+__all__ = ['forward_difference', 'central_difference', 'directional_difference', 'disagreement', 'complex_step']
 
 # %% ../nbs/04_numeric.ipynb #e1d4a7e6
 @accepts(f=function, parameters=_same, epsilon=optional(positive))
 @finite("parameters")
-def forward_difference(
-    f: Callable[[list[NDArray]], float],
-    parameters: Sequence[ArrayLike],
-    epsilon: float | None = None,
-) -> list[NDArray]:
+def forward_difference(f: _Function, parameters: _Arrays, epsilon: float | None = None) -> list[NDArray]:
     """Gradient of f by one small step per parameter.
 
     Parameters
@@ -112,8 +58,8 @@ def forward_difference(
     15.25
     """
     w, shapes = _flatten(parameters)  # (P,)
-    steps = _steps(w, epsilon, 1 / 2)  # (P,)
-    windows, slopes = _windows(w, shapes), np.empty_like(w)  # …, (P,)
+    steps, slopes = _steps(w, epsilon, "forward"), np.empty_like(w)  # (P,), (P,)
+    windows = _windows(w, shapes)
     start = _value(f, windows)
     for p, old in enumerate(w):
         w[p] = old + steps[p]
@@ -124,11 +70,7 @@ def forward_difference(
 # %% ../nbs/04_numeric.ipynb #cac6ee4d
 @accepts(f=function, parameters=_same, epsilon=optional(positive))
 @finite("parameters")
-def central_difference(
-    f: Callable[[list[NDArray]], float],
-    parameters: Sequence[ArrayLike],
-    epsilon: float | None = None,
-) -> list[NDArray]:
+def central_difference(f: _Function, parameters: _Arrays, epsilon: float | None = None) -> list[NDArray]:
     """Gradient of f by a small step to either side of each parameter.
 
     Parameters
@@ -167,8 +109,8 @@ def central_difference(
     12.25
     """
     w, shapes = _flatten(parameters)  # (P,)
-    steps = _steps(w, epsilon, 1 / 3)  # (P,)
-    windows, slopes = _windows(w, shapes), np.empty_like(w)  # …, (P,)
+    steps, slopes = _steps(w, epsilon, "central"), np.empty_like(w)  # (P,), (P,)
+    windows = _windows(w, shapes)
     for p, old in enumerate(w):
         w[p] = high = old + steps[p]
         up = _value(f, windows)
@@ -177,78 +119,12 @@ def central_difference(
         w[p] = old
     return _windows(slopes, shapes, writeable=True)
 
-# %% ../nbs/04_numeric.ipynb #cc876abb
-@accepts(f=function, parameters=_same, epsilon=optional(positive))
-@finite("parameters")
-def complex_step(
-    f: Callable[[list[NDArray]], complex],
-    parameters: Sequence[ArrayLike],
-    epsilon: float | None = None,
-) -> list[NDArray]:
-    """Gradient of an analytic f by one imaginary step per parameter.
-
-    Parameters
-    ----------
-    f : callable
-        Takes a list of complex arrays shaped like `parameters` (read-only) and returns
-        one complex number. It must be analytic, and so must be its code: no abs,
-        no conjugate (as in `numpy.linalg.norm` and `numpy.vdot`), no real part.
-    parameters : list of array_like of float32 or float64, any shapes
-        Where to take the gradient. Never changed.
-    epsilon : float, optional
-        The step. By default the square of the dtype's machine epsilon, 4.9e-32 in float64.
-
-    Returns
-    -------
-    list of ndarray, shapes and dtype of `parameters`
-        The slopes, with about as many right digits as f itself.
-
-    Raises
-    ------
-    TypeError
-        If `parameters` is no list of real arrays of one dtype,
-        `epsilon` no number, or f does not return one complex number.
-    ValueError
-        If a parameter or a value of f is NaN or infinite,
-        or `epsilon` is not positive or zero in the dtype of `parameters`.
-
-    Notes
-    -----
-    def-complex-step with the error eq-complex-error; P evaluations of f in complex numbers.
-    Squire and Trapp (1998); Martins, Sturdza and Alonso (2003).
-
-    Examples
-    --------
-    >>> slopes = complex_step(lambda p: p[0] ** 3, [2.0])
-    >>> float(slopes[0])
-    12.0
-    """
-    w, shapes = _flatten(parameters)  # (P,)
-    epsilon = 4 * _roundoff(w.dtype) ** 2 if epsilon is None else epsilon
-    if w.dtype.type(epsilon) == 0:
-        wanted = f"a step that {w.dtype} can hold"
-        raise ValueError(f"epsilon: expected {wanted}, got {epsilon!r}")
-    moved = w.astype(np.result_type(w, np.complex64))  # (P,)
-    windows, slopes = _windows(moved, shapes), np.empty_like(w)
-    for p, old in enumerate(w):
-        moved[p] = complex(old, epsilon)
-        slopes[p] = _value(f, windows, kinds="c").imag / epsilon
-        moved[p] = old
-    return _windows(slopes, shapes, writeable=True)
-
 # %% ../nbs/04_numeric.ipynb #9fb067bf
-@accepts(
-    f=function, parameters=_same, direction=_fitting, epsilon=optional(positive),
-    method=one_of("forward", "central", "complex"),
-)
+@accepts(f=function, parameters=_same, direction=_fitting, epsilon=optional(positive),
+         method=one_of("forward", "central", "complex"))
 @finite("direction")
 def directional_difference(
-    f: Callable[[list[NDArray]], float],
-    parameters: Sequence[ArrayLike],
-    direction: Sequence[ArrayLike],
-    epsilon: float | None = None,
-    *,
-    method: str = "central",
+    f: _Function, parameters: _Arrays, direction: _Arrays, epsilon: float | None = None, *, method: str = "central"
 ) -> float:
     """Slope of f along a direction: one number, whatever the number of parameters.
 
@@ -292,28 +168,13 @@ def directional_difference(
     >>> round(slope, 12)  # 2 w·v
     10.0
     """
-    w, shapes = _flatten(parameters)  # (P,)
-    v, _ = _flatten(direction)  # (P,)
-    if not v.any():
-        raise ValueError("direction: expected one that is not zero, got zeros only")
-    v, kinds = v.astype(w.dtype), "c" if method == "complex" else "fiu"
-    longest = float(np.abs(v).max())
-    length = longest * float(np.linalg.norm(v / longest))  # its square may overflow
-    size = max(1.0, float(np.sqrt(np.mean(w**2)))) / length
-    if epsilon is None and method == "complex":
-        epsilon = 4 * _roundoff(w.dtype) ** 2 * size
-    elif epsilon is None:
-        epsilon = _roundoff(w.dtype) ** {"forward": 1 / 2, "central": 1 / 3}[method] * size
-
-    def along(t):
-        "The value of f at w + t v."
-        return _value(f, _windows(w + t * v, shapes), kinds)
-
+    along, default = _along(f, parameters, direction, method)
+    h = default if epsilon is None else epsilon
     if method == "complex":
-        return float(along(1j * epsilon).imag / epsilon)
+        return float(along(1j * h).imag / h)
     if method == "forward":
-        return float((along(epsilon) - along(0.0)) / epsilon)
-    return float((along(epsilon) - along(-epsilon)) / (2 * epsilon))
+        return float((along(h) - along(0.0)) / h)
+    return float((along(h) - along(-h)) / (2 * h))
 
 # %% ../nbs/04_numeric.ipynb #e718f003
 def _relative_error(claimed, measured, value):
@@ -325,7 +186,7 @@ def _tolerance(step, u, u_g):
     "def-tolerance"
     return 20 * (u / step + u_g)
 
-# %% ../nbs/04_numeric.ipynb #4de70e88
+
 def _random_direction(rng, P):
     "A random direction of unit length, none preferred."
     v = rng.standard_normal(P)  # (P,)
@@ -335,11 +196,8 @@ def _random_direction(rng, P):
 @accepts(f=function, parameters=_same, gradient=either(function, _fitting), rng=generator, directions=count)
 @finite("parameters")
 def disagreement(
-    f: Callable[[list[NDArray]], float],
-    gradient: Callable[[list[NDArray]], Sequence[ArrayLike]] | Sequence[ArrayLike],
-    parameters: Sequence[ArrayLike],
-    rng: np.random.Generator | int | None = None,
-    directions: int = 4,
+    f: _Function, gradient: Callable[[list[NDArray]], _Arrays] | _Arrays, parameters: _Arrays,
+    rng: np.random.Generator | int | None = None, directions: int = 4,
 ) -> float:
     """How far a gradient is from central differences along random directions.
 
@@ -393,3 +251,55 @@ def disagreement(
         measured = directional_difference(f, windows, _windows(v, shapes), step)
         errors.append(_relative_error(float(g @ v), measured, value))
     return float(max(errors) / _tolerance(step, u, _roundoff(g.dtype)))
+
+# %% ../nbs/04_numeric.ipynb #cc876abb
+@accepts(f=function, parameters=_same, epsilon=optional(positive))
+@finite("parameters")
+def complex_step(f: _Function, parameters: _Arrays, epsilon: float | None = None) -> list[NDArray]:
+    """Gradient of an analytic f by one imaginary step per parameter.
+
+    Parameters
+    ----------
+    f : callable
+        Takes a list of complex arrays shaped like `parameters` (read-only) and returns
+        one complex number. It must be analytic, and so must be its code: no abs,
+        no conjugate (as in `numpy.linalg.norm` and `numpy.vdot`), no real part.
+    parameters : list of array_like of float32 or float64, any shapes
+        Where to take the gradient. Never changed.
+    epsilon : float, optional
+        The step. By default the square of the dtype's machine epsilon, 4.9e-32 in float64.
+
+    Returns
+    -------
+    list of ndarray, shapes and dtype of `parameters`
+        The slopes, with about as many right digits as f itself.
+
+    Raises
+    ------
+    TypeError
+        If `parameters` is no list of real arrays of one dtype,
+        `epsilon` no number, or f does not return one complex number.
+    ValueError
+        If a parameter or a value of f is NaN or infinite,
+        or `epsilon` is not positive or zero in the dtype of `parameters`.
+
+    Notes
+    -----
+    def-complex-step with the error eq-complex-error; P evaluations of f in complex numbers.
+    Squire and Trapp (1998); Martins, Sturdza and Alonso (2003).
+
+    Examples
+    --------
+    >>> slopes = complex_step(lambda p: p[0] ** 3, [2.0])
+    >>> float(slopes[0])
+    12.0
+    """
+    w, shapes = _flatten(parameters)  # (P,)
+    h, slopes = _imaginary_step(w, epsilon), np.empty_like(w)  # number, (P,)
+    moved = w.astype(np.result_type(w, np.complex64))  # (P,)
+    windows = _windows(moved, shapes)
+    for p, old in enumerate(w):
+        moved[p] = complex(old, h)
+        slopes[p] = _value(f, windows, kinds="c").imag / h
+        moved[p] = old
+    return _windows(slopes, shapes, writeable=True)

@@ -25,25 +25,35 @@ from .workspace import Workspace, _pair, _pass_of, workspace_bytes
 __all__ = ['Tape', 'tape_bytes']
 
 # %% ../nbs/lib_09_tape.ipynb #26d2c615
-_SMALL = 8192  # numbers
+_FIRST = 2**15  # bytes, most of a core's first cache
 
 
 def _product(out):
     "The quicker of NumPy's two matrix products for a result of this size."
-    return np.dot if out.size <= _SMALL else np.matmul
+    return np.dot if out.nbytes <= _FIRST else np.matmul
 
 # %% ../nbs/lib_09_tape.ipynb #c9d1249f
-_TILE = 2**20  # bytes of a tile
-_RUN = 3008  # numbers in a row of a tile, at least, unless the matrix is narrower
+_CACHE = 2**20  # bytes: fits the second cache of most cores, with room beside it
+_RUN = 2752  # a third of the 8192 numbers of NumPy's buffer, in whole lines of 64
+_STRIDE = 4096  # bytes: numbers so far apart share a place in the first cache
+_FEW = 32  # samples, up to which tiles are worth their calls
 
 
-def _tile_calls(D, Z, W, room):
+def _tile_shape(P, N, size):
+    "Rows and columns of the tiles of a P × N matrix whose numbers have `size` bytes."
+    n = max(_RUN, _CACHE // (P * size))
+    n = -(-N // max(1, N // n))  # tiles of equal length, and none shorter than that
+    n += -n % 64
+    n += 64 * (n * size % _STRIDE == 0)
+    n = min(n, N)
+    pieces = max(1, round(P * n * size / _CACHE))
+    return -(-P // pieces), n
+
+
+def _tile_calls(D, Z, W, room, shape=None):
     "W += D @ Z, tile by tile; each tile's product takes the place of the one before."
-    (P, N), size, room = W.shape, W.itemsize, room.reshape(-1)
-    n = max(_RUN, _TILE // size // P)
-    n = min(N, n - 64 * (n % 1024 == 0))
-    p = min(P, max(1, _TILE // size // n))
-    calls = []
+    (P, N), room, calls = W.shape, room.reshape(-1), []
+    p, n = shape or _tile_shape(P, N, W.itemsize)
     for i in range(0, P, p):
         for j in range(0, N, n):
             part = W[i : i + p, j : j + n]  # (p, n)
@@ -172,13 +182,10 @@ def _backward_calls(v, network, scale, dW, db, noise=None, tiled=(), additions=N
     return calls
 
 # %% ../nbs/lib_09_tape.ipynb #f7e94b3f
-_CACHED = 2**18  # bytes of parameters up to which one addition is enough
-
-
 def _additions(network, change, tiled=()):
     "The additions of the update, by the layer after whose gradients they come."
     theta, found, start = network.parameters, {}, 0
-    if theta.nbytes <= _CACHED and not tiled:
+    if not tiled:
         return {1: (theta, change, theta)}
     for r in range(1, network.R + 2):
         weights, biases = network.W[r].size, network.b[r].size
@@ -194,8 +201,8 @@ class _Record:
     def __init__(self, tape, n):
         network, v, work = tape.network, _Windows(tape, n), tape._work
         back = v, network, tape._scale, work.dW, work.db, tape.noise
-        layers = range(1, network.R + 2) if n <= 64 else ()
-        tiled = [r for r in layers if network.W[r].nbytes > 4 * _TILE]
+        layers = range(1, network.R + 2) if n <= _FEW else ()
+        tiled = [r for r in layers if network.W[r].nbytes > 4 * _CACHE]
         self.n, self.arrays = n, v
         outputs, self.loss = _loss_calls(network.head, v)
         self.forward = _forward_calls(v, network, tape.noise, tape.rng) + outputs
@@ -257,7 +264,7 @@ class Tape:
     array, such as one epoch's permutation. So do not write wrong numbers into an array
     in between. NumPy's warnings are off within; a tape serves one thread at a time.
     What interrupts the way back of a step, such as an error in the noise or Ctrl-C, may
-    leave some layers of a large network changed and others not.
+    leave a layer that is cut into tiles changed and others not.
 
     Examples
     --------

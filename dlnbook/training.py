@@ -22,108 +22,7 @@ _Seed = np.random.Generator | int | None
 _rate = either(function, positive)
 
 # %% auto #0
-__all__ = ['one_epoch', 'evaluate', 'best_epoch', 'out_of_patience', 'train', 'confusion_matrix']
-
-# %% ../nbs/10_training.ipynb #d18e4139
-@accepts(
-    step=function, samples=count, batch_size=count, eta=_rate, rng=generator,
-    done=count(least=0),
-)  # fmt: skip
-def one_epoch(
-    step: Callable[[NDArray, float], float],
-    samples: int,
-    batch_size: int,
-    eta: _Rate,
-    rng: _Seed,
-    done: int = 0,
-) -> float:
-    """One round through the shuffled samples.
-
-    Parameters
-    ----------
-    step : callable
-        ``step(rows, eta)`` moves the parameters by the samples of these row numbers,
-        an array of shape (B,), and returns their mean loss before the step.
-    samples : int
-        The number of samples M, at least 1.
-    batch_size : int
-        The batch size B, at least 1.
-    eta : float or callable
-        The learning rate η, a positive finite number; or a schedule, asked before each
-        step as ``eta(epochs_done)``.
-    rng : numpy.random.Generator, seed or None
-        Shuffles.
-    done : int
-        The number of epochs that have gone by.
-
-    Returns
-    -------
-    float
-        The mean loss of all samples, each when its turn came.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as said.
-
-    Notes
-    -----
-    eq-training-seen and eq-training-clock.
-
-    Examples
-    --------
-    >>> losses = iter([1.0, 1.0, 4.0])
-    >>> one_epoch(lambda rows, eta: next(losses), 10, 4, 0.1, rng=0)
-    1.6
-    """
-    seen = 0.0
-    for i, rows in enumerate(batches(samples, batch_size, rng)):
-        rate = eta(done + i * batch_size / samples) if callable(eta) else eta
-        seen += len(rows) * step(rows, rate)
-    return seen / samples
-
-# %% ../nbs/10_training.ipynb #f3867bf7
-@accepts(measure=function, samples=count, at_once=count)
-def evaluate(
-    measure: Callable[[slice], Any], samples: int, at_once: int = 64
-) -> Any:
-    """The mean over many samples, a piece at a time.
-
-    Parameters
-    ----------
-    measure : callable
-        ``measure(rows)`` returns the mean over the samples of a slice: a number, or an
-        array of several.
-    samples : int
-        The number of samples V, at least 1.
-    at_once : int
-        How many make a piece, at least 1. The last piece may be smaller.
-
-    Returns
-    -------
-    float or ndarray
-        The mean over all samples, as `measure` gives it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as said.
-
-    Notes
-    -----
-    eq-training-pieces.
-
-    Examples
-    --------
-    >>> x = np.arange(10.0)
-    >>> float(evaluate(lambda rows: x[rows].mean(), 10, at_once=4))
-    4.5
-    """
-    total = 0.0
-    for start in range(0, samples, at_once):
-        rows = slice(start, min(start + at_once, samples))
-        total += (rows.stop - rows.start) * measure(rows)
-    return total / samples
+__all__ = ['best_epoch', 'out_of_patience', 'one_epoch', 'train', 'confusion_matrix']
 
 # %% ../nbs/10_training.ipynb #84ef3491
 @accepts(losses=real("E"))
@@ -188,6 +87,64 @@ def out_of_patience(losses: Sequence[float], patience: int) -> bool:
     """
     return len(losses) - best_epoch(losses) >= patience
 
+# %% ../nbs/10_training.ipynb #d18e4139
+@accepts(
+    step=function, samples=count, batch_size=count, eta=_rate, rng=generator,
+    done=count(least=0),
+)  # fmt: skip
+def one_epoch(
+    step: Callable[[NDArray, float], float],
+    samples: int,
+    batch_size: int,
+    eta: _Rate,
+    rng: _Seed,
+    done: int = 0,
+) -> float:
+    """One round through the shuffled samples.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(rows, eta)`` moves the parameters by the samples of these row numbers,
+        an array of shape (B,), and returns their mean loss before the step.
+    samples : int
+        The number of samples M, at least 1.
+    batch_size : int
+        The batch size B, at least 1.
+    eta : float or callable
+        The learning rate η, a positive finite number; or a schedule, asked before each
+        step as ``eta(epochs_done)``.
+    rng : numpy.random.Generator, seed or None
+        Shuffles.
+    done : int
+        The number of epochs that have gone by.
+
+    Returns
+    -------
+    float
+        The mean loss of all samples, each when its turn came.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as said.
+
+    Notes
+    -----
+    eq-training-seen and eq-training-clock.
+
+    Examples
+    --------
+    >>> losses = iter([1.0, 1.0, 4.0])
+    >>> one_epoch(lambda rows, eta: next(losses), 10, 4, 0.1, rng=0)
+    1.6
+    """
+    seen = 0.0  # the sum of the samples' losses
+    for i, rows in enumerate(batches(samples, batch_size, rng)):  # shuffled anew
+        rate = eta(done + i * batch_size / samples) if callable(eta) else eta
+        seen += len(rows) * step(rows, rate)
+    return seen / samples
+
 # %% ../nbs/10_training.ipynb #81c44495
 _network = instance(Network, N=lambda it: it.widths[0], K=lambda it: it.widths[-1])
 
@@ -250,7 +207,7 @@ def train(
     seen : list of float
         The loss on the way of each epoch, eq-training-seen.
     losses : list of float
-        The validation loss after each epoch, eq-training-pieces.
+        The validation loss after each epoch, def-training-validation.
 
     Raises
     ------
@@ -276,12 +233,11 @@ def train(
     """
     tape, seen, losses = Tape(network, min(batch_size, len(X))), [], []
     step = lambda rows, rate: tape.step(X, y, rows, rate)
-    loss = lambda rows: network.loss(X_val[rows], y_val[rows])
     for epoch in range(1, epochs + 1):
         seen.append(one_epoch(step, len(X), batch_size, eta, rng, epoch - 1))
-        losses.append(evaluate(loss, len(X_val)))
+        losses.append(network.loss(X_val, y_val))
         if best_epoch(losses) == epoch:
-            best = network.parameters.copy()  # (P,)
+            best = network.parameters.copy()  # (P,), later epochs change the original
         on_epoch(epoch, network)
         if losses[-1] < threshold or out_of_patience(losses, patience or epochs):
             break

@@ -52,8 +52,8 @@ def step_flops(widths: Iterable[int], batch_size: int = 1) -> int:
 
     Examples
     --------
-    >>> step_flops([2, 3, 2])
-    60
+    >>> step_flops([2, 2, 2, 3])
+    76
     >>> step_flops([784, 30, 10], 10)
     958800
     """
@@ -86,7 +86,7 @@ def _one_pass(S: NDArray, T: NDArray, Y: NDArray) -> float:
     np.log(row, out=row)
     return -float(np.vdot(T, S)) / row.size
 
-
+# %% ../nbs/09_workspace.ipynb #216f6705
 def _pass_of(head: Any) -> Any:
     "What does so for the outputs and the loss of a head."
     if head is HEADS["softmax"]:
@@ -139,9 +139,9 @@ class Workspace:
 
     Examples
     --------
-    >>> work = Workspace(Network((2, 3, 2), rng=np.random.default_rng(0)), 10)
-    >>> work.A[1].shape, work.dW[1].shape, work.gradient.shape
-    ((3, 10), (3, 2), (17,))
+    >>> work = Workspace(Network((2, 2, 2, 3), rng=np.random.default_rng(0)), 10)
+    >>> work.A[3].shape, work.dW[3].shape, work.gradient.shape
+    ((3, 10), (3, 2), (21,))
     """
 
     def __init__(self, network: Network, batch_size: int) -> None:
@@ -242,8 +242,8 @@ def loss_and_gradient(
 
     Examples
     --------
-    >>> network = Network((2, 3, 2), rng=np.random.default_rng(0))
-    >>> X, T = np.array([[1.0, 2.0], [0.0, -1.0]]), np.eye(2)
+    >>> network = Network((2, 2, 2, 3), "tanh", rng=np.random.default_rng(0))
+    >>> X, T = np.array([[2.0, 1.0], [0.0, -1.0]]), np.eye(3)[:2]
     >>> loss, gradient = loss_and_gradient(Workspace(network, 2), X, T)
     >>> np.allclose(gradient, network.gradient(X, T))
     True
@@ -282,8 +282,9 @@ def step(work: Workspace, X: ArrayLike, T: ArrayLike, eta: float) -> float:
 
     Examples
     --------
-    >>> work = Workspace(Network((2, 3, 2), rng=np.random.default_rng(0)), 2)
-    >>> X, T = np.array([[1.0, 2.0], [0.0, -1.0]]), np.eye(2)
+    >>> network = Network((2, 2, 2, 3), "tanh", rng=np.random.default_rng(0))
+    >>> work = Workspace(network, 2)
+    >>> X, T = np.array([[2.0, 1.0], [0.0, -1.0]]), np.eye(3)[:2]
     >>> losses = [step(work, X, T, eta=0.5) for _ in range(100)]
     >>> losses[0] > 0.4, losses[-1] < 0.05
     (True, True)

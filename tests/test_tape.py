@@ -96,7 +96,7 @@ def test_a_training_with_a_smaller_last_batch_is_followed(name, soft):
 def test_large_layers_are_cut_into_tiles_and_nothing_is_missed(widths, penalty):
     network, X, y, rng = made(widths, M=12)
     plain, work = network.copy(), Tape(network, 7, penalty=Ridge() if penalty else None)
-    assert any(W.nbytes > 4 * tape._TILE for W in network.W[1:])
+    assert any(W.nbytes > 4 * tape._CACHE for W in network.W[1:])
     for rows in ([3, 1, 4, 1, 5, 9, 2], [6, 5]):
         g = plain.gradient(X[rows], y[rows])
         if penalty:
@@ -109,14 +109,16 @@ def test_large_layers_are_cut_into_tiles_and_nothing_is_missed(widths, penalty):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("P", [1, 2, 4, 7, 16, 32, 64, 100, 128, 256, 1000, 2048])
-def test_the_rows_of_a_tile_are_no_multiples_of_1024(P, dtype):
-    "The numbers of a column would compete for the same few places of the cache."
-    D, Z, W = (np.empty(shape, dtype) for shape in ((P, 2), (2, 2**24 // P), (P, 2**24 // P)))
-    calls = tape._tile_calls(D, Z, W, np.empty_like(W))
+@pytest.mark.parametrize("P", [1, 2, 4, 7, 16, 28, 32, 64, 100, 128, 256, 1000, 2048])
+@pytest.mark.parametrize("N", [8192, 150_528, 2**20])
+def test_no_tile_is_a_multiple_of_4096_bytes_long(N, P, dtype):
+    "The numbers of a column would compete for the same few places of the cache. The last tile of a row has what is left."
+    W, D, Z = np.lib.stride_tricks.as_strided(np.empty(1, dtype), (P, N), (0, 0)), np.empty((P, 2), dtype), np.empty((2, N), dtype)
+    calls = tape._tile_calls(D, Z, W, np.empty(max(2 * tape._CACHE, P * tape._RUN * 8), dtype))
     tiles = [part for call, (part, *_) in calls if call is np.add]
     assert sum(part.size for part in tiles) == W.size
-    assert all(part.shape[1] % 1024 for part in tiles if part.shape[1] not in (W.shape[1], W.shape[1] % tiles[0].shape[1]))
+    lengths = {part.shape[1] for part in tiles} - {N, N % tiles[0].shape[1]}
+    assert all(length * W.itemsize % 4096 for length in lengths) and (lengths or tiles[0].shape[1] == N)
 
 
 @pytest.mark.parametrize("K", [2, 256, 257, 700])

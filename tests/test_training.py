@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import math
 import os
 import pickle
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import types
 import xml.etree.ElementTree
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from conftest import ROOT
 from scipy import sparse
 
 import benchmarks.fashion as fashion
+from book.notebooks import read_all
 from dlnbook import data, descent, fitting
 from dlnbook.files import load_arrays
 from dlnbook.fitting import Epoch, History, Patience, Threshold, TrainingDiverged, fit
@@ -308,6 +311,9 @@ class Momentum:
 
     def __repr__(self):
         return f"Momentum({self.mu})"
+
+    def rate(self, clock):
+        return self.mu / (1 + clock)
 
     def start(self, parameters):
         return {"velocity": np.zeros_like(parameters), "steps": np.zeros((), np.int64)}
@@ -808,6 +814,10 @@ def schedule(clock):
     return 0.1 / (1 + clock)
 
 
+def schedule_by(first, clock):
+    return getattr(first, "mu", first) / (1 + clock)
+
+
 def test_a_finished_training_can_go_on(tmp_path):
     file = tmp_path / "checkpoint.npz"
     fit(start(), X, y, **options(epochs=3, validation=VALIDATION), checkpoint=file)
@@ -873,6 +883,41 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, other):
         fit(**arguments)
     np.testing.assert_array_equal(arguments["network"].parameters, before)
     assert file.read_bytes() == content and str(arguments["rng"].bit_generator.state) == state
+
+
+class Nameless(Momentum):
+    "An optimizer whose repr tells nothing of its settings."
+
+    __repr__ = object.__repr__
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("optimizer", Nameless(0.9)),
+        ("eta", functools.partial(schedule_by, Nameless(0.9))),
+        ("eta", Nameless(0.2).rate),
+        ("penalty", types.SimpleNamespace(value=lambda W: 0.0, add_gradient=lambda W, G: None, inner=Nameless(0.9))),
+    ],
+    ids=["object", "partial", "method", "namespace"],
+)
+def test_what_a_checkpoint_could_not_tell_apart_is_refused(tmp_path, name, value):
+    file, network = tmp_path / "checkpoint.npz", start()
+    with pytest.raises(TypeError, match=f"^checkpoint: expected {name} with a repr that tells the settings.*, got .*Nameless object"):
+        fit(network, X, y, **options(checkpoint=file) | {name: value})
+    assert not file.exists()
+    np.testing.assert_array_equal(network.parameters, start().parameters)
+    fit(network, X, y, **options(epochs=1) | {name: value})  # without a checkpoint nobody needs the name
+
+
+def test_settings_beside_a_function_count(tmp_path):
+    "The repr of a partial has the address of its function, which is another in each process."
+    file = tmp_path / "checkpoint.npz"
+    fit(start(), X, y, **options(epochs=2, eta=functools.partial(schedule_by, 0.1), checkpoint=file))
+    with pytest.raises(ValueError, match="^checkpoint: expected that of a training with eta .*0.2.*, got .*0.1"):
+        fit(start(), X, y, **options(epochs=2, eta=functools.partial(schedule_by, 0.2), checkpoint=file))
+    went_on = fit(start(), X, y, **options(epochs=3, eta=functools.partial(schedule_by, 0.1), checkpoint=file))
+    assert went_on == fit(start(), X, y, **options(epochs=3, eta=functools.partial(schedule_by, 0.1)))
 
 
 def test_five_seeds_and_one_file_are_not_five_times_the_first_result(tmp_path):
@@ -1200,6 +1245,20 @@ def test_a_network_that_is_not_finite_is_refused():
 def test_stop_rules_refuse_what_they_cannot_use(rule, value, error):
     with pytest.raises(error, match="^(epochs|loss): expected .* got"):
         rule(value)
+
+
+# The page
+
+
+def test_the_code_beside_the_four_steps_is_the_code_below_them():
+    [chapter] = [book for book in read_all() if book.name == "10_training"]
+    [table] = [cell.source for cell in chapter.cells if "(training-four-steps)=" in cell.source]
+    [code] = [cell.source for cell in chapter.cells if cell.source.startswith("def four_steps")]
+    beside = [line for row in re.findall(r"^\|.*\|$", table, re.MULTILINE)[2:] for line in re.findall("`(.*?)`", row.split("|")[-2])]
+    below = [line.partition("  #")[0].strip() for line in code.splitlines()]
+    assert beside[0] == "network = Network(widths, f, rng=rng)" and len(beside) == 10
+    places = [next(i for i, line in enumerate(below) if said in line) for said in beside[1:]]
+    assert places == sorted(places)
 
 
 # The digits, and kept results
