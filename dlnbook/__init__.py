@@ -17,7 +17,7 @@ _ROOMS = {
     "numeric": ("complex_step",),
     "gradcheck": ("check_gradient",),
     "engine": ("Node", "gradient"),
-    "diagnosis": ("diagnose",),
+    "diagnosis": ("diagnose", "diagnose_engine"),
     "network": ("Network", "load"),
     "fitting": ("fit",),
 }

@@ -17,7 +17,7 @@ from .arguments import accepts, function, optional, text
 # %% auto #0
 __all__ = ['PAIRS', 'ACTIVATIONS', 'nonlinearity', 'Activation', 'find_activation']
 
-# %% ../nbs/lib_07_activation.ipynb #cfbd1815
+# %% ../nbs/lib_07_activation.ipynb #af19ed9b
 def _decay(A):
     "e^−|a|; in the complex plane the sign of the real part decides."
     return np.exp(-np.abs(A) if np.isrealobj(A) else np.where(A.real >= 0, -A, A))
@@ -46,7 +46,7 @@ def _tanh_slope(A):
     e = _decay(A) ** 2
     return 4 * e / (1 + e) ** 2
 
-# %% ../nbs/lib_07_activation.ipynb #545fd6e4
+# %% ../nbs/lib_07_activation.ipynb #cb1a11ff
 def _relu(A):
     "The larger of a and 0."
     return np.maximum(A, 0) if np.isrealobj(A) else np.where(A.real <= 0, 0, A)

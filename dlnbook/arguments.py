@@ -10,6 +10,7 @@ import numbers
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import eq
 from typing import Any, TypeVar
 
 import numpy as np
@@ -213,13 +214,14 @@ def finite(name: str) -> Callable[[_F], _F]:
 
     def guarded(function: _F) -> _F:
         parameters = inspect.signature(function).parameters
+        quiet = np.errstate(over="ignore", invalid="ignore", under="ignore")(function)
+        draws = "rng" in parameters
 
         @functools.wraps(function)
         def watched(*args: Any, **kwargs: Any) -> Any:
-            drawn = [(each.bit_generator, each.bit_generator.state) for each in (*args, *kwargs.values()) if isinstance(each, np.random.Generator)]
+            drawn = _states(*args, *kwargs.values()) if draws else []
             try:
-                with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                    result = function(*args, **kwargs)
+                result = quiet(*args, **kwargs)
                 if _all_finite(result):
                     return result
             except (TypeError, ValueError) as error:
@@ -235,6 +237,11 @@ def finite(name: str) -> Callable[[_F], _F]:
     return guarded
 
 
+def _states(*values: Any) -> list[tuple]:
+    "The generators among some values, and where they stand."
+    return [(each.bit_generator, each.bit_generator.state) for each in values if isinstance(each, np.random.Generator)]
+
+
 def _put_back(drawn: list[tuple]) -> None:
     "Generators as they were: a call that is refused has drawn nothing."
     for bits, state in drawn:
@@ -245,7 +252,14 @@ def _all_finite(result: Any) -> bool:
     "Whether all numbers in a result are finite; what is None has none."
     if isinstance(result, (list, tuple)):
         return all(map(_all_finite, result))
+    if isinstance(result, np.ndarray):
+        return _is_finite(result)
     return result is None or bool(np.isfinite(result).all())
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    "Whether an array's numbers all are finite; counting is quicker than `all`, which is written in Python."
+    return np.count_nonzero(np.isfinite(array)) == array.size
 
 # %% ../nbs/tools_arguments.ipynb #ca816017
 class _Kind:
@@ -349,6 +363,17 @@ def _fits(shape: tuple, form: tuple, bound: dict) -> bool:
     return len(set(sizes)) == len(sizes) or len(set(zip(sizes, shape))) == len(set(sizes))
 
 
+def _plain(forms: list[tuple]) -> dict[int, tuple]:
+    "For each number of axes the first form that is possible, if it is different letters and nothing else."
+    found: dict[int, tuple] = {}
+    for sizes, missing, more in forms:
+        if more:
+            break
+        plain = not missing and len(set(sizes)) == len(sizes) and all(isinstance(size, str) for size in sizes)
+        found.setdefault(len(sizes), sizes if plain else ())
+    return found
+
+
 def _shown(form: tuple, bound: dict) -> str:
     "A form with the sizes that are known."
     sizes = [str(bound.get(size, size)) for size in form[0]] + ["..."] * form[2]
@@ -384,11 +409,14 @@ class _Array:
     like: str | None
     keep: bool
     _forms: list[tuple] = field(repr=False, compare=False)
+    _letters: dict[int, tuple] = field(repr=False, compare=False)
     _kinds: str = field(repr=False, compare=False)
+    _usual: str = field(repr=False, compare=False)
 
     def __init__(self, *shapes: str, real: bool = False, like: str | None = None, keep: bool = False) -> None:
         vars(self).update(shapes=shapes, real=real, like=like, keep=keep)
-        vars(self).update(_forms=[form for text in shapes for form in _parsed(text)], _kinds="fiub" if real else "fiubc")
+        forms = [form for text in shapes for form in _parsed(text)]
+        vars(self).update(_forms=forms, _letters=_plain(forms), _kinds="fiub" if real else "fiubc", _usual="fd" if real else "fdFD")
 
     @property
     def letters(self) -> set[str]:
@@ -398,21 +426,26 @@ class _Array:
     def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
         "Refuse what is no such array; the value itself where nothing has to be converted."
         array = value if type(value) is np.ndarray else _dense(value, name)
-        kind = array.dtype.kind
-        if kind not in self._kinds:
+        dtype = array.dtype
+        usual = dtype.char in self._usual
+        if not usual and dtype.kind not in self._kinds:
             self._refuse_dtype(array, name)
         self._measure(array, name, bound)
-        if not self.keep and (kind not in "fc" or array.itemsize < 4):
+        if not usual and not self.keep and (dtype.kind not in "fc" or array.itemsize < 4):
             array = array.astype(np.float64)
-        if self.like is not None:
+        if self.like is not None and not (usual and getattr(bound.get(self.like), "dtype", None) is dtype):
             array = _precise(array, name, _precision_of(*(bound[each] for each in self.like.split())))
-        if not np.isfinite(array).all():
+        if not _is_finite(array):
             raise ValueError(f"{name}: {_NOT_FINITE}")
         return array
 
     def _measure(self, array: np.ndarray, name: str, bound: dict) -> None:
         "Bind the letters of the first form that the array has."
         shape = array.shape
+        letters = self._letters.get(len(shape))
+        if letters and array.size and (not bound or all(map(eq, map(bound.get, letters, shape), shape))):
+            bound.update(zip(letters, shape))
+            return
         for form in self._forms:
             if _fits(shape, form, bound):
                 bound.update(zip(form[0], shape))
@@ -598,13 +631,24 @@ class _Distribution(_Array):
     def check(self, value: Any, name: str, bound: dict) -> np.ndarray:
         "Refuse what are no such rows."
         T = super().check(value, name, bound)
-        if T.min() < 0:
-            raise ValueError(f"{name}: expected no negative numbers, got {T.min():g}")
-        sums = np.atleast_1d(T.sum(axis=-1))  # (M,)
-        worst = sums[np.abs(sums - 1).argmax()]
-        if abs(worst - 1) > np.sqrt(np.finfo(T.dtype).eps):
+        if (least := T.item(T.argmin())) < 0:
+            raise ValueError(f"{name}: expected no negative numbers, got {least:g}")
+        sums = np.add.reduce(T, -1)  # (M,)
+        worst = max(sums.item(sums.argmin()), sums.item(sums.argmax()), key=_off)
+        if _off(worst) > _slack(T.dtype):
             raise ValueError(f"{name}: expected rows that sum to one, got a sum of {worst:g}")
         return T
+
+
+def _off(total: float) -> float:
+    "How far a sum is from one."
+    return abs(total - 1)
+
+
+@functools.cache
+def _slack(dtype: np.dtype) -> float:
+    "How far it may be."
+    return math.sqrt(np.finfo(dtype).eps)
 
 
 class _Targets(_Array):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, bare, count, each, either, function, generator, instance, number, positive,
+    accepts, bare, count, each, either, function, generator, number, positive,
     real, targets,
 )
 from .descent import Diverged, descend
@@ -19,7 +19,7 @@ from dlnbook.landscape import (
     Ritz, bending, logit_velocity, newton_path, pull, ritz, shuffles, stacked_gradient,
     stacked_losses,
 )
-from .network import Network
+from .network import Network, _Classifier
 
 _bending, _logit_velocity, _newton_path, _pull, _ritz = map(
     bare, (bending, logit_velocity, newton_path, pull, ritz)
@@ -33,7 +33,7 @@ __all__ = ['hessian_product', 'jacobian_product', 'hessian', 'lanczos', 'extreme
            'losses_at', 'connect', 'loss_slice']
 
 # %% ../nbs/lib_17_curvature.ipynb #f59676c9
-_network = instance(
+_network = _Classifier(
     Network, N=lambda network: network.widths[0], K=lambda network: network.widths[-1],
     P=lambda network: network.parameters.size,
 )  # fmt: skip

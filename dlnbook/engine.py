@@ -184,10 +184,10 @@ class Node(flow.Node):
     Node(10.0)
     """
 
-    __slots__ = ("_x", "_dx", "_y", "_dy", "_made", "__weakref__")
+    __slots__ = ("_x", "_dx", "_made", "__weakref__")
     rules, routes = RULES, ROUTES
     _value, _operation = flow.Node.value, flow.Node.operation
-    _args, _options = flow.Node.args, flow.Node.options
+    _y, _dy = _args, _options = flow.Node.args, flow.Node.options  # a node has the one or the other
 
     def __init__(self, value: ArrayLike) -> None:
         if isinstance(value, float) and math.isfinite(value):
@@ -313,8 +313,7 @@ def _apply(operation, args, options):
     z = _Made()
     z._value = value if type(value) is float else _settled(np.asarray(value))
     z._operation, z._args, z._options = operation, args, options
-    z._x, z._dx = tuple([args[i] for i in places]), ...
-    z._y, z._dy, z._made = None, None, _count()
+    z._x, z._dx, z._made = tuple([args[i] for i in places]), ..., _count()
     return z
 
 
@@ -396,14 +395,23 @@ def _sweep(output, seed, keep):
     if output._dx is None:
         return {output: seed}
     seen, order = {output}, [output]
+    see, then = seen.add, order.append
     for node in order:
-        if type(x := node._x) is not tuple:
-            x = (x,) if node._y is None else (x, node._y)
-        for each in x:
-            if each not in seen:
-                seen.add(each)
-                if each._dx is not None:
-                    order.append(each)
+        if type(x := node._x) is tuple:
+            for each in x:
+                if each not in seen:
+                    see(each)
+                    if each._dx is not None:
+                        then(each)
+            continue
+        if x not in seen:
+            see(x)
+            if x._dx is not None:
+                then(x)
+        if (y := node._y) is not None and y not in seen:
+            see(y)
+            if y._dx is not None:
+                then(y)
     order.sort(key=operator.attrgetter("_made"), reverse=True)
     found = {output: seed}
     take, get = found.__getitem__ if keep else found.pop, found.get

@@ -20,7 +20,7 @@ __all__ = ['GradientReport', 'check_gradient']
 
 # %% ../nbs/lib_04_gradcheck.ipynb #6eda9490
 class _Finding(NamedTuple):
-    "The outcome of a question: slopes along v (or the axis of p), and how to judge them."
+    "The outcome of a question: slopes along v (or the axis of p), and what was allowed."
 
     claimed: float
     measured: float
@@ -126,11 +126,11 @@ def _ask(trial, v, step, p=None):
     return _Finding(claimed, measured, size, trial.allowed(step), length, v, p)
 
 # %% ../nbs/lib_04_gradcheck.ipynb #91b94c5d
-_FINE = 0.001  # of a slope: a witness who contradicts himself by more clears nobody
+_FINE = 0.001  # of a slope: an answer that moves by more with its step shows nothing
 _SEEN = 0.01  # of a slope: an error so large must not pass for want of digits
 
 
-def _hear(trial, v, step, p=None):
+def _ask_twice(trial, v, step, p=None):
     "The answer at one step, which allows as much more as the answer at twice the step differs."
     first = _ask(trial, v, step, p)
     if first is None or first.excess <= 1:
@@ -148,7 +148,7 @@ def _probe(trial, v, p=None, near=None):
     first = _ask(trial, v, step, p)
     if first is not None and first.excess <= 1:
         return first
-    found = _hear(trial, v, step, p)
+    found = _ask_twice(trial, v, step, p)
     if found is None:
         nowhere = "f is not finite on both sides of the parameters"
         found = _Finding(math.nan, math.nan, 1.0, trial.allowed(step), 1.0, v if p is None else None, p, "can't tell", nowhere)
@@ -163,7 +163,7 @@ def _probe(trial, v, p=None, near=None):
     if near is not None and (found.verdict != "wrong" or p is not None):  # the near one sees other entries
         finer.insert(0, (near, step))
     for direction, smaller in finer:
-        third = _hear(trial, direction, smaller, p)
+        third = _ask_twice(trial, direction, smaller, p)
         if third is None or third.unseen / third.length > 2 * gap:
             continue
         steady = third.allowed == trial.allowed(smaller)
@@ -181,30 +181,30 @@ def _probe(trial, v, p=None, near=None):
 
 
 def _unsteady(finding):
-    "Why a finding is no evidence."
+    "Why a finding shows nothing."
     return f"the numeric slope depends on the step: that leaves {finding.unseen:.1e} open, beside slopes of {finding.slope:.1e}"
 
 # %% ../nbs/lib_04_gradcheck.ipynb #fac47fdf
 def _locate(trial, v):
-    "The coordinate to blame for a discrepancy along v, found by halving; None if f is not finite on the way."
+    "The coordinate behind a discrepancy along v, found by halving; None if f is not finite on the way."
 
-    def discrepancy(suspects):
-        "Between the two slopes along v, all entries but the suspects' set to zero."
+    def discrepancy(candidates):
+        "Between the two slopes along v, all entries but the candidates' set to zero."
         part = np.zeros_like(v)
-        part[suspects] = v[suspects]
+        part[candidates] = v[candidates]
         answer = _ask(trial, part, trial.u ** (1 / 3))
         return math.nan if answer is None else answer.difference
 
-    suspects = np.arange(v.size)
-    whole = discrepancy(suspects)
-    while suspects.size > 1:
-        left, right = np.array_split(suspects, 2)
+    candidates = np.arange(v.size)
+    whole = discrepancy(candidates)
+    while candidates.size > 1:
+        left, right = np.array_split(candidates, 2)
         half = discrepancy(left)
         rest = whole - half
         if math.isnan(rest):
             return None
-        suspects, whole = (left, half) if abs(half) >= abs(rest) else (right, rest)
-    return int(suspects[0])
+        candidates, whole = (left, half) if abs(half) >= abs(rest) else (right, rest)
+    return int(candidates[0])
 
 # %% ../nbs/lib_04_gradcheck.ipynb #da43d294
 def _choose(shapes, count, rng):
@@ -450,7 +450,7 @@ def check_gradient(
     gradient : callable or list of array_like, shapes of `parameters`
         The gradient under test: a function of the same list, or its value at `parameters`.
     parameters : list of array_like of float32 or float64, any shapes
-        Where to test. Never changed. Longer formats are judged as float64. Away from
+        Where to test. Never changed. Longer formats are treated as float64. Away from
         `parameters` f may fail with an ArithmeticError or a ValueError, as math.log does.
     rng : numpy.random.Generator, int or None
         Chooses directions and coordinates.

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
     accepts, count, each, extended, function, generator, having, instance, number,
-    optional, positive, real, targets
+    optional, positive, real
 )
 from .descent import batches
 from .intervals import student_quantile
-from .network import Network, as_targets
+from .network import Network, _TargetsOf
 from .optimizers import Momentum
 from .tape import Tape
 
@@ -300,7 +300,7 @@ def _without_end(samples, batch_size, rng):
 
 # %% ../nbs/15_hyperparameters.ipynb #2e27b47f
 @accepts(
-    network=instance(Network, **_sizes), X=real("M N"), y=targets("M", "M K"), rng=generator,
+    network=instance(Network, **_sizes), X=real("M N"), y=_TargetsOf("network"), rng=generator,
     low=positive, high=number(above="low"), steps=count(least=2), batch_size=count,
     optimizer=optional(having("start", "step")), smoothing=number(least=0, below=1),
     penalty=optional(having("value", "add_gradient")),
@@ -318,8 +318,8 @@ def range_test(
         Where to start. It stays as it is.
     X : array_like of real numbers, shape (M, N)
         Inputs, one row a sample.
-    y : array_like of int, shape (M,), or of float, shape (M, K)
-        Labels, or rows that sum to one.
+    y : array_like, shape (M,) or (M, K)
+        Targets, as the network's head takes them.
     low, high : float
         The first and the last learning rate, 0 < low < high.
     steps : int
@@ -358,13 +358,13 @@ def range_test(
     >>> 0.01 < test.suggestion < test.lowest < test.edge <= 10
     True
     """
-    network, T = network.copy(), as_targets(y, network.widths[-1], network.dtype)  # (M, K)
-    B, optimizer = min(batch_size, len(X)), optimizer or Momentum(0.0)
+    network, B = network.copy(), min(batch_size, len(X))
+    optimizer = optimizer or Momentum(0.0)
     tape = Tape(network, B, penalty=penalty)
     state, seen, top, bottom = optimizer.start(network.parameters), [], 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for i, rows in zip(range(steps), _without_end(len(X), B, rng)):
-            eta, loss = log_scale(i / (steps - 1), low, high), tape.forward(X, T, rows)
+            eta, loss = log_scale(i / (steps - 1), low, high), tape.forward(X, y, rows)
             top, bottom = smoothing * top + loss, smoothing * bottom + 1
             finite = math.isfinite(loss)
             seen.append((eta, loss, top / bottom) if finite else (eta, math.inf, math.inf))

@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from .activation import nonlinearity
 from dlnbook.arguments import (
-    accepts, count, each, function, generator, instance, number, one_of, real, targets
+    accepts, count, each, finite, function, generator, number, one_of, real,
+    targets
 )
 from .delta import deltas, forward
-from .network import Network
+from .network import Network, _Classifier
 
 # %% auto #0
 __all__ = ['zeros', 'gaussian_mean', 'scaled', 'lecun', 'he', 'expected_spread', 'glorot', 'measured_spread', 'orthogonal']
@@ -362,9 +363,10 @@ def glorot(
 
 # %% ../nbs/12_initialization.ipynb #2bb378c9
 @accepts(
-    network=instance(Network, N=lambda net: net.widths[0], K=lambda net: net.widths[-1]),
+    network=_Classifier(Network, N=lambda net: net.widths[0], K=lambda net: net.widths[-1]),
     X=real("M N"), T=targets("M", "M K"),
 )  # fmt: skip
+@finite("X")
 def measured_spread(
     network: Network, X: ArrayLike, T: ArrayLike
 ) -> tuple[list[float | None], list[float | None]]:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, count, function, generator, instance, number, real, targets
+    accepts, count, finite, function, generator, number, real, targets
 )
 from .delta import deltas, forward
 from .loss import cross_entropy
-from .network import Network
+from .network import Network, _Classifier
 
-_network = instance(
+_network = _Classifier(
     Network, N=lambda network: network.widths[0], K=lambda network: network.widths[-1],
     P=lambda network: network.parameters.size,
 )  # fmt: skip
@@ -219,6 +219,7 @@ def ritz(
 @accepts(
     network=_network, X=real("M N", like="network"), V=real("[n] P", like="network")
 )
+@finite("V")
 def logit_velocity(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
     """How fast the logits change when the parameters move along a vector.
 
@@ -333,6 +334,7 @@ def _stacked_forward(network, theta, X):
 
 
 @accepts(network=_network, theta=real("S P"), X=real("S B N"), T=real("S B K"))
+@finite("theta")
 def stacked_gradient(
     network: Network, theta: ArrayLike, X: ArrayLike, T: ArrayLike
 ) -> NDArray:
@@ -430,6 +432,7 @@ def shuffles(
     network=_network, theta=real("S P", like="network"), X=real("M N", like="network"),
     T=targets("M", "M K", like="network", hot=True),
 )  # fmt: skip
+@finite("theta")
 def stacked_losses(
     network: Network, theta: ArrayLike, X: ArrayLike, T: ArrayLike
 ) -> NDArray:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .activation import ACTIVATIONS, nonlinearity
 from dlnbook.arguments import (
-    accepts, bare, count, each, flag, function, generator, path, per_layer, precision,
+    accepts, bare, count, each, flag, function, generator, instance, path, per_layer, precision,
     real, targets, text, unread, values, widths as widths_of_layers,
 )
 from .delta import OUTPUTS, deltas, forward, gradients
@@ -790,6 +790,17 @@ def _restored(widths, activations, parameters, scaling=None, classes=None, head=
 
 
 _KIND, _VERSION = "dlnbook network", 2
+
+
+class _Classifier(instance):
+    "A network that names one class of several: one with softmax."
+
+    def check(self, value: Any, name: str, bound: dict) -> Network:
+        "Refuse one with another head."
+        network = super().check(value, name, bound)
+        if network.head is not HEADS["softmax"]:
+            raise ValueError(f"{name}: expected one with head 'softmax', got {network.head.name!r}")
+        return network
 
 # %% ../nbs/lib_08_network.ipynb #b812aabb
 def _contents(arrays, about):

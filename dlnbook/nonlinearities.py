@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .activation import ACTIVATIONS, PAIRS, Activation
-from .arguments import accepts, instance, number, positive, real, targets
+from .arguments import accepts, finite, instance, number, positive, real, targets
 from .delta import deltas, forward
-from .network import Network
+from .network import Network, _Classifier
 
 # %% auto #0
 __all__ = ['lecun_tanh', 'silu', 'gelu', 'leaky_relu', 'elu', 'slopes', 'delta_norms', 'dead_units']
@@ -218,7 +218,16 @@ def slopes(network: Network, X: ArrayLike) -> list[NDArray | None]:
     return [None] + [f.df(a) for f, a in zip(network.activations, A[1:])]
 
 # %% ../nbs/11_activations.ipynb #9ae3fd5f
-@accepts(network=_NETWORK, X=_INPUTS, T=targets("M", "M K"))
+@finite("X")
+def _lengths(network, X, T):
+    "The root mean squares of ‖Δ‖, from the first layer on."
+    A, Z = _passes(network, X)
+    D = deltas(network.W, A, Z, T, network.activations)
+    norms = [np.linalg.norm(each.astype(np.float64), axis=1) for each in D[1:]]  # (M,)
+    return [math.sqrt(np.mean(each**2)) for each in norms]
+
+
+@accepts(network=_Classifier(Network, **_NETWORK.sizes), X=_INPUTS, T=targets("M", "M K"))
 def delta_norms(network: Network, X: ArrayLike, T: ArrayLike) -> NDArray[np.float64]:
     """How long the gradients by the sums are, layer by layer.
 
@@ -242,7 +251,8 @@ def delta_norms(network: Network, X: ArrayLike, T: ArrayLike) -> NDArray[np.floa
     TypeError
         If `network` is no Network, or `X` or `T` does not hold real numbers.
     ValueError
-        If `X` or `T` does not fit the network, is empty, or holds NaN or infinity.
+        If `X` or `T` does not fit the network, is empty, or holds NaN or infinity, or
+        the numbers are so large that a norm is not finite.
 
     Notes
     -----
@@ -255,10 +265,7 @@ def delta_norms(network: Network, X: ArrayLike, T: ArrayLike) -> NDArray[np.floa
     >>> delta_norms(network, [[1.0, 2.0], [-1.0, 0.0]], [0, 1]).round(3).tolist()
     [nan, 0.013, 0.141, 0.754]
     """
-    A, Z = _passes(network, X)
-    D = deltas(network.W, A, Z, T, network.activations)
-    norms = [np.linalg.norm(each.astype(np.float64), axis=1) for each in D[1:]]  # (M,)
-    return np.array([math.nan] + [math.sqrt(np.mean(each**2)) for each in norms])
+    return np.array([math.nan, *_lengths(network, X, T)])
 
 # %% ../nbs/11_activations.ipynb #ba967c9d
 @accepts(network=_NETWORK, X=_INPUTS)

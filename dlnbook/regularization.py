@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import accepts, count, generator, number, real, targets
+from .arguments import accepts, count, finite, generator, number, real, targets
 
 # %% auto #0
 __all__ = ['L2', 'L1', 'Dropout', 'shifted', 'bias_variance']
@@ -435,6 +435,7 @@ class _Outputs:
 
 # %% ../nbs/13_regularization.ipynb #bf605419
 @accepts(Y=_Outputs(), T=targets("M", "M K", hot=True))
+@finite("Y")
 def bias_variance(Y: ArrayLike, T: ArrayLike) -> tuple[NDArray, NDArray]:
     """The squared error of many networks on the same samples, in two parts.
 

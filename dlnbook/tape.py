@@ -88,7 +88,7 @@ def _reader(source, dtype):
     return read
 
 # %% ../nbs/lib_09_tape.ipynb #537f36dc
-_CLASSES = 256  # up to so many classes the targets are taken from a table
+_CLASSES = 256  # up to so many the table, with K + 1 rows of K numbers, fits the second cache
 
 
 def _target_table(K, dtype):
@@ -256,7 +256,7 @@ class Tape:
     -----
     eq-workspace-columns and eq-workspace-update in the memory of a `Workspace`. A step allocates nothing that grows with the network or the batch, if the
     activation functions work in place (`Activation.forward`, `Activation.backward`),
-    and noise and penalty do so too. The memory is that of `tape_bytes`.
+    noise and penalty do so too, and the head is softmax. The memory is that of `tape_bytes`.
 
     X and T are looked at when an array is first seen: shapes, and T's numbers. Of X the
     rows are read only where they are used, so that it may be larger than memory. The

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from book.notebooks import read_all
-from dlnbook.diagnosis import CATALOGUE, LINES, diagnose
+from dlnbook.diagnosis import CATALOGUE, ENGINE_CATALOGUE, LINES, diagnose, diagnose_engine
 
 # Programs
 
@@ -301,12 +301,265 @@ def test_two_mistakes_are_never_named_as_a_third(pair):
         assert diagnosis.verdict != "stopped", str(diagnosis)
 
 
+# Penalties, dropout, steps, classes, and what is in no catalogue
+
+MORE = {
+    "penalty missing": ("def backward(W, b, X, T, penalty):", []),
+    "penalty twice": ("def backward(W, b, X, T, penalty):", [("end", "pass", "dW = [g + 2 * penalty * w for g, w in zip(dW, W[1:])]")]),
+    "penalty halved": ("def backward(W, b, X, T, lam):", [("end", "pass", "dW = [g + lam * w / 2 for g, w in zip(dW, W[1:])]")]),
+    "penalty / B": ("def backward(W, b, X, T, penalty):", [("end", "pass", "dW = [g + penalty * w / B for g, w in zip(dW, W[1:])]")]),
+    "penalty · B": ("def backward(W, b, X, T, penalty=0.1):", [("end", "pass", "dW = [g + penalty * w * B for g, w in zip(dW, W[1:])]")]),
+    "penalty sign": ("def backward(W, b, X, T, penalty):", [("end", "pass", "dW = [g - penalty * w for g, w in zip(dW, W[1:])]")]),
+    "penalty on b": ("def backward(W, b, X, T, penalty):", [("end", "pass", "dW = [g + penalty * w for g, w in zip(dW, W[1:])]; db = [g + penalty * v for g, v in zip(db, b[1:])]")]),
+    "mask ahead only": ("def backward(W, b, X, T, masks):", [("hidden", "np.tanh(A[r])", "np.tanh(A[r]) * masks[r]"), ("slope", "Z[r]", "np.tanh(A[r])")]),
+    "mask unscaled": ("def backward(W, b, X, T, masks):", [("hidden", "np.tanh(A[r])", "np.tanh(A[r]) * masks[r]"), ("slope", "1 - Z[r]**2", "(1 - np.tanh(A[r])**2) * (masks[r] > 0)")]),
+    "mask back only": ("def backward(W, b, X, T, masks):", [("slope", "1 - Z[r]**2", "(1 - Z[r]**2) * masks[r]")]),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_a_mistake_with_a_parameter_of_its_own_is_named(name):
+    head, wrong = MORE[name]
+    source = text(wrong=[*wrong, ("head", HEADS["lists"], head)])
+    diagnosis = diagnose(made(source))
+    assert diagnosis.verdict == "named" and diagnosis.names == (name,), str(diagnosis)
+
+
+def test_a_penalty_and_a_mask_that_are_right():
+    penalty = [("end", "pass", "dW = [g + penalty * w for g, w in zip(dW, W[1:])]"), ("head", HEADS["lists"], "def backward(W, b, X, T, penalty):")]
+    masks = [("hidden", "np.tanh(A[r])", "np.tanh(A[r]) * masks[r]"), ("slope", "1 - Z[r]**2", "(1 - np.tanh(A[r])**2) * masks[r]"), ("head", HEADS["lists"], "def backward(W, b, X, T, masks):")]
+    assert diagnose(made(text(wrong=penalty))) and diagnose(made(text(wrong=masks)))
+    built_in = made(text(wrong=[("end", "pass", "dW = [g + 0.01 * w for g, w in zip(dW, W[1:])]")]))
+    assert diagnose(built_in, penalty=0.01) and not diagnose(built_in)
+
+
+LOOP = '''
+def backward(W, b, X, T{eta}):
+    R, B = len(W) - 2, len(X)
+    Z = [X]
+    for r in range(1, R + 1):
+        Z.append(np.tanh(Z[-1] @ W[r].T + b[r]))
+    A = Z[-1] @ W[-1].T + b[-1]
+    E = np.exp(A - A.max(axis=1, keepdims=True))
+    D = (E / E.sum(axis=1, keepdims=True) - T) / B
+    for r in range(R + 1, 0, -1):
+        dW, db = D.T @ Z[r - 1], D.sum(axis=0)
+        {first}
+        D = (1 - Z[r - 1]**2) * (D @ W[r])
+        {second}
+'''
+STEP = "W[r] -= {0} * dW; b[r] -= {0} * db"
+
+
+@pytest.mark.parametrize("eta, size", [("", "0.3"), (", eta", "eta"), (", lr=0.3", "lr")])
+def test_weights_that_were_updated_too_early(eta, size):
+    early = diagnose(made(LOOP.format(eta=eta, first=STEP.format(size), second="pass")))
+    assert early.verdict == "named" and early.names == ("new weights",), str(early)
+    assert diagnose(made(LOOP.format(eta=eta, first="pass", second=STEP.format(size))))
+
+
+class Right:
+    "A network as a class."
+
+    def __init__(self, widths):
+        self.W = [np.zeros((n, p)) for p, n in zip(widths, widths[1:])]
+        self.b = [np.zeros(n) for n in widths[1:]]
+
+    def forward(self, X):
+        self.Z = [X]
+        for r, (W, b) in enumerate(zip(self.W, self.b), 1):
+            A = self.Z[-1] @ W.T + b
+            self.Z.append(np.maximum(A, 0) if r < len(self.W) else np.exp(A - A.max(axis=1, keepdims=True)))
+        self.Z[-1] /= self.Z[-1].sum(axis=1, keepdims=True)
+        return self.Z[-1]
+
+    def backward(self, T):
+        D, self.dW, self.db = (self.Z[-1] - T) / len(T), [], []
+        for W, Z in zip(self.W[::-1], self.Z[-2::-1]):
+            self.dW.insert(0, D.T @ Z)
+            self.db.insert(0, D.sum(axis=0))
+            D = D @ W * self.slope(Z)
+
+    def slope(self, Z):
+        return Z > 0
+
+
+class Wrong(Right):
+    def slope(self, Z):
+        return 1
+
+
+def test_a_class():
+    assert diagnose(Right), str(diagnose(Right))
+    assert diagnose(Wrong).names == ("no slope",)
+
+
+@pytest.mark.slow
+def test_an_activation_of_ones_own_is_told():
+    wrong = [("hidden", "np.tanh(A[r])", "A[r]**3"), ("slope", "1 - Z[r]**2", "3 * A[r]**2")]
+    program = made(text(wrong=wrong))
+    assert diagnose(program).verdict == "unknown"
+
+    class Cube:
+        f, df = staticmethod(lambda A: A**3), staticmethod(lambda A: 3 * A**2)
+
+    assert diagnose(program, activation=Cube())
+
+
+def test_the_vector_in_another_order():
+    order = ("returns", RETURNS["two lists"], "return np.concatenate([g.ravel(order='F') for g in dW] + db)")
+    diagnosis = diagnose(made(text(wrong=[order])))
+    assert diagnosis.names == ("order",) and "all weights before all biases and weights column by column" in str(diagnosis)
+
+
+@pytest.mark.slow
+def test_what_is_in_no_catalogue_is_located():
+    diagnosis = diagnose(made(text(wrong=[("arrives", "W[r + 1]", "W[r + 1]**2")])))
+    assert diagnosis.verdict == "unknown" and not diagnosis.candidates
+    assert [name for name, said in diagnosis.arrays.items() if said == "right"] == ["∂b3", "∂W3"]
+    assert "step from there to layer 2" in diagnosis.report
+
+
+@pytest.mark.parametrize("program", [lambda W, b, X, T: None, lambda W, b, X, T: 1 / 0, lambda: None, lambda W, b, X, T: ["a", {}]])
+def test_nothing_to_judge(program):
+    diagnosis = diagnose(program)
+    assert diagnosis.verdict == "stopped" and not diagnosis and diagnosis.report
+    assert "ZeroDivisionError" in str(diagnose(lambda W, b, X, T: 1 / 0))
+
+
+def test_the_slope_at_zero_is_a_convention_that_is_mentioned():
+    program = made(text(f="relu", wrong=[("slope", ">", ">=")]))
+    assert diagnose(program) and any(">=" in note for note in diagnose(program).notes)
+
+
+# Engines
+
+ENGINE = '''
+import math
+
+class Value:
+    def __init__(self, data, parts=(), local=()):
+        self.data, self.parts, self.local, self.grad = data, parts, local, 0.0
+
+    def __hash__(self):
+        return id(self)
+
+    def made(self, data, parts, local):
+        return Value(data, parts, local)
+
+    def __add__(self, o):
+        return self.made(self.data + o.data, (self, o), lambda z: {add})
+
+    def __sub__(self, o):
+        return self.made(self.data - o.data, (self, o), lambda z: {sub})
+
+    def __mul__(self, o):
+        x, y = self.data, o.data
+        return self.made(x * y, (self, o), lambda z: {mul})
+
+    def __truediv__(self, o):
+        x, y = self.data, o.data
+        return self.made(x / y, (self, o), lambda z: {div})
+
+    def __pow__(self, n):
+        x = self.data
+        return self.made(x**n, (self,), lambda z: {pow})
+
+    def exp(self):
+        x = self.data
+        return self.made(math.exp(x), (self,), lambda z: {exp})
+
+    def log(self):
+        x = self.data
+        return self.made(math.log(x), (self,), lambda z: {log})
+
+    def tanh(self):
+        x = self.data
+        return self.made(math.tanh(x), (self,), lambda z: {tanh})
+
+    def relu(self):
+        x = self.data
+        return self.made(max(x, 0.0), (self,), lambda z: {relu})
+
+    def order(self):
+        found, seen, todo = [], set(), [(self, False)]
+        while todo:
+            node, done = todo.pop()
+            if done:
+                found.append(node)
+            elif node not in seen:
+                seen.add(node)
+                todo += [(node, True)] + [(part, False) for part in node.parts]
+        return found[::-1]
+
+    def nearest(self):
+        found = [self]
+        for node in found:
+            found += [part for part in dict.fromkeys(node.parts) if part not in found]
+        return found
+
+    def backward(self):
+        order = self.{order}()
+        for node in order:
+            {reset}
+        self.grad = 1.0
+        for node in order:
+            if node.parts:
+                for part, slope in zip(node.parts, node.local(node.data)):
+                    part.grad {receive} slope * node.grad
+'''
+RIGHT_ENGINE = {
+    "add": "(1.0, 1.0)", "sub": "(1.0, -1.0)", "mul": "(y, x)", "div": "(1 / y, -x / y**2)", "pow": "(n * x**(n - 1),)", "exp": "(z,)", "log": "(1 / x,)",
+    "tanh": "(1 - z**2,)", "relu": "(float(x > 0),)", "order": "order", "reset": "node.grad = 0.0", "receive": "+=",
+}  # fmt: skip
+ENGINE_MISTAKES = {
+    "overwritten": {"receive": "="},
+    "accumulates": {"reset": "pass"},
+    "+: 1, 0": {"add": "(1.0, 0.0)"},
+    "-: 1, 1": {"sub": "(1.0, 1.0)"},
+    "*: x, y": {"mul": "(x, y)"},
+    "/: 1/y, x/y²": {"div": "(1 / y, x / y**2)"},
+    "**: n xⁿ": {"pow": "(n * x**n,)"},
+    "exp: x": {"exp": "(x,)"},
+    "log: x": {"log": "(x,)"},
+    "tanh: 1 − x²": {"tanh": "(1 - x**2,)"},
+    "relu: 1": {"relu": "(1.0,)"},
+}
+
+
+def engine(**changed):
+    "The class of an engine."
+    space = {}
+    exec(compile(ENGINE.format(**RIGHT_ENGINE | changed), "engine.py", "exec"), space)
+    return space["Value"]
+
+
+def test_a_right_engine_is_not_accused():
+    assert diagnose_engine(engine())
+
+
+@pytest.mark.parametrize("name", ENGINE_MISTAKES)
+def test_a_mistake_of_an_engine_is_named(name):
+    diagnosis = diagnose_engine(engine(**ENGINE_MISTAKES[name]))
+    assert diagnosis.verdict == "named" and diagnosis.names == (name,), str(diagnosis)
+
+
+def test_an_order_that_does_not_wait_is_named():
+    assert "breadth first" in diagnose_engine(engine(order="nearest")).names
+
+
+def test_another_mistake_of_an_engine_is_not_named():
+    diagnosis = diagnose_engine(engine(tanh="(0.3,)"))
+    assert diagnosis.verdict == "unknown" and not diagnosis.candidates
+    assert [name for name, said in diagnosis.arrays.items() if said != "right"] == ["tanh y"]
+
+
 # What else is promised
 
 
 def test_labels_lead_into_the_book():
     places = {label: book.name for book in read_all() for label, _ in book.equations}
-    for name, mistake in CATALOGUE.items():
+    for name, mistake in (CATALOGUE | ENGINE_CATALOGUE).items():
         assert mistake.link == f"nbs/{places[mistake.label]}.html#equation-{mistake.label}", name
 
 

@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from dlnbook import activation, chain, data, delta, descent, hidden, loss, network, numeric
+from dlnbook import (
+    activation, chain, data, delta, descent, hidden, initialization, landscape, loss, network, nonlinearities, numeric, regularization,
+)  # fmt: skip
 
 EXAMPLES = int(os.environ.get("DLNBOOK_FUZZ", 500))  # of each test
 WIDE = np.longdouble
@@ -254,6 +256,37 @@ def test_network(drawn):
         close(dtype(value), -logs[np.arange(M), y].mean(), size=1, name="loss")
     assert slopes is None or np.isfinite(slopes).all()
     assert np.array_equal(net.parameters, before)
+
+
+@FUZZ
+@given(inputs())
+def test_measures(drawn):
+    dtype, (M, N, K), X, W, b, A, G, labels = drawn
+    net = network.Network((N, K, 2), "tanh", rng=np.random.default_rng(0), dtype=dtype)
+    net.W[1][...], net.b[1][...], y = W, b, labels % 2
+    before = net.parameters.copy()
+    spread, norms = ask(initialization.measured_spread, net, X, y), ask(nonlinearities.delta_norms, net, X, y)
+    assert spread is None or all(np.isfinite(each[1:]).all() for each in spread)
+    assert norms is None or np.isfinite(norms[1:]).all()
+    velocity = ask(landscape.logit_velocity, net, X, np.resize(G, net.parameters.size))
+    assert velocity is None or np.isfinite(velocity).all()
+    stack = np.stack([net.parameters, np.resize(A, net.parameters.size)])
+    slopes = ask(landscape.stacked_gradient, net, stack, np.stack([X, X]), np.eye(2, dtype=dtype)[[y, y]])
+    losses = ask(landscape.stacked_losses, net, stack, X, y)
+    assert all(each is None or np.isfinite(each).all() for each in (slopes, losses))
+    right, alone = ask(net.gradient, X, y), ask(net.loss, X, y)
+    if slopes is not None and right is not None and np.abs(X).max() < 1 < 1 / np.abs(W).max(initial=1e-9):
+        close(slopes[0], right, size=np.abs(right).max() + 1, name="stacked_gradient")
+    if losses is not None and alone is not None:
+        close(dtype(losses[0]), alone, size=1 + losses[0], name="stacked_losses")
+    assert np.array_equal(net.parameters, before)
+    parts, (A_, G_) = ask(regularization.bias_variance, [A, G], labels), wide(A, G)
+    if parts is not None:
+        size = A_**2 + G_**2 + 1
+        variance = ((A_ - G_) ** 2 / 2).sum(axis=1)
+        bias = (((A_ + G_) / 2 - np.eye(K)[labels]) ** 2).sum(axis=1) - variance / 2
+        close(parts[0], bias, size=size.sum(axis=1), name="bias")
+        close(parts[1], variance, size=size.sum(axis=1), name="variance")
 
 
 def test_enough_was_asked():

@@ -94,8 +94,10 @@ def test_a_page_comes_alive_and_can_be_edited(visit):
         chapter = _open(seen, FIRST)
         tab = chapter.tab
         before = tab.locator("div.cell pre").all_inner_texts()
+        assert _depth(tab) == "Reading"
         chapter.start()
         assert not chapter.failures()
+        assert not tab.locator("details.dln-fold:not([open])").count() and _depth(tab) == "All code"
         assert tab.evaluate("crossOriginIsolated"), "make serve lets Python be interrupted"
         tab.evaluate("scrollTo(0, document.body.scrollHeight)")
         bar = tab.locator(".dln-live").bounding_box()
@@ -138,6 +140,24 @@ def test_a_page_comes_alive_and_can_be_edited(visit):
         chapter.press("clear")
         assert chapter.editable(0).text == book
         assert _kept(tab) == 0
+
+
+def _depth(tab):
+    "What the switch says that the page shows; nothing where some folds are open and some are not."
+    return "".join(tab.locator(".dln-depth button[aria-pressed=true]").all_inner_texts())
+
+
+def test_the_switch_says_what_the_page_shows(visit):
+    with visit() as seen:
+        tab = _open(seen, FIRST).tab
+        assert _depth(tab) == "Reading"
+        fold = tab.locator("details.dln-fold").first
+        for expected in ("", "Reading"):
+            fold.locator("summary").click()
+            tab.wait_for_function("said => [...document.querySelectorAll('.dln-depth [aria-pressed=true]')].map(one => one.textContent).join('') === said", arg=expected)
+        for depth, opened in (("All code", 0), ("Reading", tab.locator("details.dln-fold").count())):
+            tab.get_by_role("button", name=depth).click()
+            assert _depth(tab) == depth and tab.locator("details.dln-fold:not([open])").count() == opened
 
 
 def _kept(tab):

@@ -134,3 +134,13 @@ def test_the_notebooks_are_clean(copy):
     _nbdev("nbdev_clean", copy)
     for book in BOOKS:
         assert (copy / "nbs" / book.path.name).read_text() == book.path.read_text(), f"{book.name}: run nbdev_clean"
+
+
+def test_every_reference_is_listed_once_and_can_be_read():
+    "The book's build stops at the first entry that can't."
+    from pybtex.database import parse_file
+
+    text = (ROOT / "references.bib").read_text(encoding="utf-8")
+    keys = re.findall(r"^@\w+\{([^,\s]+)", text, re.MULTILINE)
+    assert len(keys) == len(set(keys)) > 100
+    assert list(parse_file(ROOT / "references.bib").entries) == keys

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scipy.sparse
+from benchmarks.training_step_versions import VERSIONS
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -568,4 +569,10 @@ def test_the_kept_measurements_say_where_they_come_from():
             assert list(found["steps"][kernel][threads]) == ["i", "ii", "iii", "iv", "v"]
             assert all(ratio > 0.3 for row in found["steps"][kernel][threads].values() for ratio in row["times the floor"].values())
         assert all({"plain", "workspace", "tape", "torch"} <= row["times the floor"].keys() for row in found["steps"][kernel]["1"].values())
+        assert found["choices"][kernel]["tiles"].keys() == {"8", "16", "32", "64", "128"} and found["choices"][kernel]["additions"]
+        fall = found["waterfall"][kernel]
+        assert fall["kernel"] and fall["processes"] >= 3 and fall["found"].keys() == {"i", "ii", "v"}
+        for row in fall["found"].values():
+            assert [*row["times the floor"]] == [*VERSIONS, "tape"]
+            assert all(low <= row["times the floor"][name] <= high for name, (low, high) in row["lowest and highest"].items())
     assert found["trainings"].keys() == {"digits", "pictures"} and found["goals"]

@@ -11,6 +11,7 @@ import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.training_step_versions import VERSIONS
 from dlnbook import scale
 from dlnbook.activation import ACTIVATIONS, Activation
 from dlnbook.arguments import bare
@@ -99,6 +100,18 @@ def test_workspaces_of_one_network_share_its_parameters():
     before = loss_and_gradient(other, X[:4], T[:4])[0]
     step(one, X, T, 0.5)
     assert loss_and_gradient(other, X[:4], T[:4])[0] != before
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_every_bar_of_the_waterfall_takes_the_same_steps(name):
+    network, _, X, _ = made((9, 8, 7, 4), B=30)
+    T, plain = np.eye(4)[np.arange(30) % 4], network.copy()
+    order = iter(np.split(np.random.default_rng(1).permutation(30), 3))
+    take = VERSIONS[name](network, X, T, lambda: next(order), 10, 0.3)
+    for rows in np.split(np.random.default_rng(1).permutation(30), 3):
+        assert take() == pytest.approx(plain.loss(X[rows], T[rows]), rel=1e-12)
+        plain.parameters -= 0.3 * plain.gradient(X[rows], T[rows])
+    np.testing.assert_allclose(network.parameters, plain.parameters, rtol=1e-10, atol=1e-13)
 
 
 # Losses that are no numbers

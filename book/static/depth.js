@@ -1,4 +1,5 @@
 // Two depths of reading: the switch that opens and closes all folded code, and remembers.
+// It shows what the page shows: "Reading" if every fold is closed, "All code" if every one is open, else neither.
 (() => {
   const KEY = "dlnbook-depth";
   const folds = () => document.querySelectorAll("details.dln-fold");
@@ -6,6 +7,12 @@
 
   function show(depth) {
     folds().forEach((fold) => { fold.open = depth === "all"; });
+    mark();
+  }
+
+  function mark() {
+    const all = [...folds()], open = all.filter((fold) => fold.open).length;
+    const depth = open === 0 ? "reading" : open === all.length ? "all" : "between";
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === depth));
   }
 
@@ -16,6 +23,8 @@
     };
   }
   if (buttons.length && localStorage.getItem(KEY) === "all") show("all");
+
+  document.addEventListener("toggle", mark, true); // by hand, by a link, or because Python came alive
 
   // What a link leads to is opened, and paper has everything.
   const reveal = () => {
