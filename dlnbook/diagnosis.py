@@ -30,8 +30,10 @@ _softmax = bare(softmax)
 __all__ = ['LINES', 'CATALOGUE', 'ENGINE_CATALOGUE', 'Mistake', 'Finding', 'mistaken', 'possible', 'Diagnosis', 'diagnose',
            'EngineFinding', 'diagnose_engine']
 
-# %% ../nbs/lib_08_diagnosis.ipynb #0525e83e
+# %% ../nbs/lib_08_diagnosis.ipynb #d7228287
 #: The lines of both passes, in the order in which they run.
+#:
+#: :meta hide-value:
 LINES: dict[str, Callable[..., Any]] = {
     "data": lambda p: (p.X, p.T),
     "sums": lambda p, r: p.Z[r - 1] @ p.W[r].T + p.b[r],  # (M, P_r)
@@ -105,7 +107,7 @@ class _Probe:
             head=head, masks=masks, penalty=self.penalty, eta=self.eta,
         )  # fmt: skip
 
-# %% ../nbs/lib_08_diagnosis.ipynb #00ab6efe
+# %% ../nbs/lib_08_diagnosis.ipynb #74b121c1
 @dataclass(frozen=True)
 class Mistake:
     """A known mistake.
@@ -157,6 +159,8 @@ _PAGES = {
 }  # fmt: skip
 
 #: The known mistakes by name.
+#:
+#: :meta hide-value:
 CATALOGUE: dict[str, Mistake] = {}
 
 
@@ -1520,7 +1524,7 @@ def _made(operation, *args):
     args = tuple(each if isinstance(each, _Value) else _Value(each) for each in args)
     return _Value(float(_COMPUTED[operation](*(each.value for each in args))), operation, args)
 
-# %% ../nbs/lib_08_diagnosis.ipynb #94a74bea
+# %% ../nbs/lib_08_diagnosis.ipynb #264efa97
 def _after_all(output, turn=1):
     "Each node after all that use it; with a turn of −1 the last argument is visited first."
     order, seen = [], set()
@@ -1590,6 +1594,8 @@ def _walked(output, walk):
 
 
 #: The known mistakes of an engine by name; their lines are parts of the walk.
+#:
+#: :meta hide-value:
 ENGINE_CATALOGUE: dict[str, Mistake] = {
     "overwritten": Mistake("a gradient is overwritten where it should be added", "values that are used twice get a part of their gradient", "eq-flow-fan-out", {"receive": lambda old, flow: flow}),
     "breadth first": Mistake("a node passes on before all of its gradient is there: nearest nodes first", "wrong where a long and a short path meet", "eq-flow-fan-out", {"order": _breadth_first}),

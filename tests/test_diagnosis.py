@@ -222,13 +222,14 @@ def test_a_mistake_is_named(name):
     assert diagnosis.verdict == "named" and diagnosis.names == (name,), str(diagnosis)
 
 
+#: In single precision the programs work on copies, so that two mistakes can't be made.
+FORMS = [(name, single) for name in NAMES for single in (False, True) if not (single and name in ("weights changed", "inputs changed"))]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("single", [False, True], ids=["float64", "float32"])
 @pytest.mark.parametrize("out_in, rows", LAYOUTS)
-@pytest.mark.parametrize("name", NAMES)
-def test_a_mistake_is_named_in_every_orientation_and_precision(name, out_in, rows, single):
-    if single and name in ("weights changed", "inputs changed"):
-        return  # such a program changes a copy
+@pytest.mark.parametrize("name, single", FORMS)
+def test_a_mistake_is_named_in_every_orientation_and_precision(name, single, out_in, rows):
     diagnosis = diagnose(wrong_program(name, out_in, rows, single=single))
     assert diagnosis.verdict == "named" and diagnosis.names == (name,), str(diagnosis)
     assert (f"W is {'(out, in)' if out_in else '(in, out)'}" in diagnosis.reading) and (f"samples are {'rows' if rows else 'columns'}" in diagnosis.reading)
@@ -280,14 +281,14 @@ def gradient_of(program):
 
 def pairs_of_mistakes(count):
     "Pairs that change different lines."
-    usual = [name for name in MISTAKES if all(name not in each for each in ("state", "accumulates", "inputs changed", "weights changed", "overflow", "zero over zero", "integer inputs"))]
+    usual = [name for name in MISTAKES if CATALOGUE[name].lines or name in ("nominal B", "factor", "penalty")]
     lines = {name: {line for line, _, _ in MISTAKES[name]} for name in usual}
     pairs = [pair for pair in itertools.combinations(usual, 2) if not lines[pair[0]] & lines[pair[1]]]
     return random.Random(2).sample(pairs, count)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pair", pairs_of_mistakes(60), ids="+".join)
+@pytest.mark.parametrize("pair", pairs_of_mistakes(40), ids="+".join)
 def test_two_mistakes_are_never_named_as_a_third(pair):
     laid = LAID[True, True]
     changes = [(line, old, new.format(laid[line]) if "{}" in new else new) for name in pair for line, old, new in MISTAKES[name]]
