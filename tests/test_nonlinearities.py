@@ -390,14 +390,22 @@ def test_bad_input(case):
 def test_kept_results_are_complete():
     kept = benchmark.EXPERIMENT.kept()
     recipe, results = kept["recipe"], kept["results"]
-    assert len(results["learning"]) == len(recipe["etas"]) * len(benchmark.FUNCTIONS) * 2
+    assert len(results["learning"]) == len(recipe["etas"]) * len(benchmark.FUNCTIONS) * 3
     assert all(len(row["test"]) == len(recipe["seeds"]) and all(0 <= t <= 1 for t in row["test"]) for row in results["learning"])
     assert len(results["dying"]) == 2 * len(recipe["dying"]["etas"])
-    assert len(results["curves"]) == 2 * len(benchmark.FUNCTIONS)
+    assert len(results["curves"]) == 3 * len(benchmark.FUNCTIONS)
     for row in results["curves"]:
         assert len(row["loss"]) == len(row["slopes"]) == len(recipe["seeds"])
         assert all(len(losses) in (0, recipe["epochs"]) for losses in row["loss"])
         assert all(0 <= zero <= small <= 1 for each in row["slopes"] for zero, small in (each[:2], each[2:]))
+
+
+def test_the_balanced_gain_passes_a_gradient_on_as_it_came():
+    for function in benchmark.FUNCTIONS.values():
+        for layers in (2, 10):
+            gain = benchmark.balanced_gain(function, layers, 0.3)
+            assert benchmark.passed_back(function, gain, layers, 0.3) == pytest.approx(1, abs=1e-6)
+    assert benchmark.balanced_gain(benchmark.FUNCTIONS["ReLU"], 10, 0.3) == pytest.approx(2**0.5, abs=1e-3)
 
 
 def test_shares_of_slopes():
