@@ -493,7 +493,7 @@ def possible(name: str, widths: Sequence[int]) -> tuple[int, ...] | None:
             return at
     return None
 
-# %% ../nbs/lib_08_diagnosis.ipynb #bd1bf033
+# %% ../nbs/lib_08_diagnosis.ipynb #07eb7ce9
 _ROUNDING = {"float64": 1e-11, "float32": 3e-5}
 
 
@@ -503,7 +503,7 @@ def _far(found, expected):
     far = []
     for f, e in zip(found, expected):
         same = f.shape == np.shape(e) and np.isfinite(f).all() and np.isfinite(e).all()
-        far.append(float(np.abs(f - e).max()) / max(float(np.abs(e).max()), size / 1000) if same else np.inf)
+        far.append(float(np.abs(f - e).max()) / max(float(np.abs(e).max()), size / 50) if same else np.inf)
     return far
 
 
@@ -558,7 +558,7 @@ def _back(ahead, lines, probe):
     except (ValueError, IndexError):
         return None
 
-# %% ../nbs/lib_08_diagnosis.ipynb #ac2a833d
+# %% ../nbs/lib_08_diagnosis.ipynb #cd032ed9
 class _Evidence:
     "What a program answered on some probes, and what the lines of a hypothesis answer."
 
@@ -599,7 +599,7 @@ class _Evidence:
                     return False
             size = max(float(np.abs(e).max()) for e in expected) * abs(factor) or 1.0
             for f, e in zip(reversed(found), reversed(expected)):  # the output first: most of what is wrong is so there
-                if not np.abs(f - factor * e).max() <= rounding * max(abs(factor) * float(np.abs(e).max()), size / 1000):
+                if not np.abs(f - factor * e).max() <= rounding * max(abs(factor) * float(np.abs(e).max()), size / 50):
                     return False
         return True
 
