@@ -144,3 +144,7 @@ def test_every_reference_is_listed_once_and_can_be_read():
     keys = re.findall(r"^@\w+\{([^,\s]+)", text, re.MULTILINE)
     assert len(keys) == len(set(keys)) > 100
     assert list(parse_file(ROOT / "references.bib").entries) == keys
+    pages = [cell.source for book in BOOKS for cell in book.cells if cell.kind == "markdown"]
+    pages += [path.read_text(encoding="utf-8") for path in ROOT.glob("*.md")]
+    cited = {key.strip() for page in pages for some in re.findall(r"\{cite:\w+\}`([^`]+)`", page) for key in some.split(",")}
+    assert cited <= set(keys), cited - set(keys)
