@@ -152,6 +152,16 @@ def test_formulas_are_no_tab_stops_unless_they_scroll(visit):
         assert first < 100 and not still
 
 
+def test_notes_beside_the_text_stand_below_it_on_a_phone(visit):
+    widths = """() => [document.querySelector('article').clientWidth,
+        ...[...document.querySelectorAll('aside.margin')].map(one => one.getBoundingClientRect().width)]"""
+    with visit() as seen:
+        tab = seen.open("nbs/08_delta.html")
+        tab.set_viewport_size({"width": 390, "height": 800})
+        page, *notes = tab.evaluate(widths)
+        assert notes and min(notes) > 0.85 * page
+
+
 def test_reduced_motion_is_respected(visit):
     running = """() => [...document.querySelectorAll('*')].filter(one => {
         const style = getComputedStyle(one);
