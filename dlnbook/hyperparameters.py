@@ -359,8 +359,7 @@ def range_test(
     True
     """
     network, B = network.copy(), min(batch_size, len(X))
-    optimizer = optimizer or Momentum(0.0)
-    tape = Tape(network, B, penalty=penalty)
+    optimizer, tape = optimizer or Momentum(0.0), Tape(network, B, penalty=penalty)
     state, seen, top, bottom = optimizer.start(network.parameters), [], 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for i, rows in zip(range(steps), _without_end(len(X), B, rng)):

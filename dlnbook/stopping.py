@@ -130,7 +130,7 @@ class Regret:
         "Epochs too many, or minus those too few."
         return self.stopped - self.best
 
-
+# %% ../nbs/16_stopping.ipynb #2754575b
 @accepts(rule=_rules, history=_recorded, truth=real("E"))
 def regret(
     rule: _StopRule | Sequence[_StopRule], history: History, truth: ArrayLike
