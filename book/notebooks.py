@@ -19,7 +19,12 @@ LIBRARY = ROOT / "dlnbook"
 
 _DIRECTIVE = re.compile(r"^\s*#\s*\|\s*([\w-]+)\s*:?\s*(.*?)\s*$")
 _EQUATION = re.compile(r"^\$\$[ \t]*\n(.*?)\n\$\$[ \t]*(?:\(([\w-]+)\))?[ \t]*$", re.MULTILINE | re.DOTALL)
-_FENCED = re.compile(r"^(`{3,}|~{3,})(?!\{).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^(`{3,}|~{3,})([^\n]*)\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+
+
+def _said(text: str) -> str:
+    "Markdown without its blocks of code; what stands in a directive is said."
+    return _FENCED.sub(lambda block: _said(block[3]) if block[2].startswith("{") else "", text)
 
 
 @dataclass(frozen=True)
@@ -107,14 +112,13 @@ class Notebook:
         found = []
         for cell in self.cells:
             if cell.kind == "markdown":
-                text = _FENCED.sub("", cell.source)
-                found += [(label or None, formula) for formula, label in _EQUATION.findall(text)]
+                found += [(label or None, formula) for formula, label in _EQUATION.findall(_said(cell.source))]
         return found
 
     @property
     def loose_dollars(self) -> list[str]:
         "Pieces of markdown with `$$` that are not a displayed equation on lines of its own."
-        texts = (_EQUATION.sub("", _FENCED.sub("", cell.source)) for cell in self.cells if cell.kind == "markdown")
+        texts = (_EQUATION.sub("", _said(cell.source)) for cell in self.cells if cell.kind == "markdown")
         return [text for text in texts if "$$" in text]
 
     @property

@@ -269,3 +269,10 @@ def test_the_cache_has_its_tables_before_several_processes_read_pages(tmp_path, 
     monkeypatch.setattr(jupyter_book.sphinx, "build_sphinx", lambda *_, **__: seen.append((tmp_path / ".jupyter_cache" / DB_NAME).stat().st_size) or 0)
     assert build.render(tmp_path / "html", 0) == 0
     assert len(seen) == 1 and seen[0] > 0
+
+
+def test_an_equation_between_two_notes_is_found():
+    note, formula = "```{margin}\nA note.\n```\n", "$$\na = b\n$$ (eq-{})\n"
+    text = note + formula.format("between") + note + "```\n$$\nno = formula\n$$\n```\n" + "````{admonition} Box\n" + formula.format("inside") + "````\n"
+    found = notebooks.Notebook(notebooks.Path("x.ipynb"), [Cell("markdown", text)]).equations
+    assert [label for label, _ in found] == ["eq-between", "eq-inside"]
