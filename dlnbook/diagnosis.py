@@ -1005,7 +1005,7 @@ class Diagnosis:
             lines += ["or of"] * (i > 0)
             for finding in candidate:
                 mistake = finding.mistake
-                lines += [f"  - {finding}", f"    see {mistake.label}: {mistake.link}"]
+                lines += [f"  - {finding}", f"    see {mistake.link}"]
         lines += [f"  {name}: {said}" for name, said in self.arrays.items()]
         lines += [f"  {each}" for each in (self.report, *self.notes) if each]
         lines += [f"  (read as: {self.reading})"] if self.reading else []
@@ -1046,14 +1046,14 @@ def _follows(wrong, R):
     "What follows from the first array that is wrong."
     r = int(wrong[0][2:])
     if wrong[0] == f"∂W{r}":
-        return f"∂b{r} is right and ∂W{r} is not: δ of layer {r} is right, look at how ∂W{r} is made of it (eq-delta-gradients)"
+        return f"∂b{r} is right and ∂W{r} is not: δ of layer {r} is right, look at how ∂W{r} is made of it (nbs/08_delta.html#equation-eq-delta-gradients)"
     if r == R + 1:
         if f"∂W{r}" not in wrong:
-            return f"∂W{r} is right and ∂b{r} is not: δ of layer {r} is right, look at how ∂b{r} is made of it (eq-delta-gradients)"
-        return "the layer at the output is wrong already: look at the way forward, the softmax, the targets, the factor 1/B, and at δ there (eq-delta-output); if f is none that is known here, give it as `activation=`"
+            return f"∂W{r} is right and ∂b{r} is not: δ of layer {r} is right, look at how ∂b{r} is made of it (nbs/08_delta.html#equation-eq-delta-gradients)"
+        return "the layer at the output is wrong already: look at the way forward, the softmax, the targets, the factor 1/B, and at δ there (nbs/08_delta.html#equation-eq-delta-output); if f is none that is known here, give it as `activation=`"
     if f"∂W{r}" not in wrong:
-        return f"∂W{r} is right and ∂b{r} is not: look at how ∂b{r} is made (eq-delta-gradients)"
-    return f"layer {r + 1} is right, so the way forward is, up to z{r}, and so is δ of layer {r + 1}; look at the step from there to layer {r}: W{r + 1} and its transpose, f′ and what it is taken of (eq-delta-recursion)"
+        return f"∂W{r} is right and ∂b{r} is not: look at how ∂b{r} is made (nbs/08_delta.html#equation-eq-delta-gradients)"
+    return f"layer {r + 1} is right, so the way forward is, up to z{r}, and so is δ of layer {r + 1}; look at the step from there to layer {r}: W{r + 1} and its transpose, f′ and what it is taken of (nbs/08_delta.html#equation-eq-delta-recursion)"
 
 # %% ../nbs/lib_08_diagnosis.ipynb #e11bfad2
 def _fitted(evidence, worlds, rounding):
