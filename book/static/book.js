@@ -42,7 +42,7 @@
       const line = formula.closest("p, li, td, dd, figcaption");
       const wide = line && formula.getBoundingClientRect().width > line.clientWidth;
       formula.classList.toggle("dln-wide", Boolean(wide));
-      if (wide) formula.tabIndex = 0;
+      if (wide && formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0; // in a table the cell may have grown
       else formula.removeAttribute("tabindex");
     });
   }
