@@ -47,8 +47,8 @@ def _asks(source):
 
 
 def needed(book, index):
-    "The cells above one without which it does not run: for each name the last that defines it."
-    found, todo = set(), [index]
+    "The cells above one that it needs: what the chapter exports, and for each name the last that defines it."
+    found, todo = {i for i in range(index) if book.cells[i].has("export")}, [index]
     while todo:
         for name in _asks(book.cells[(at := todo.pop())].source):
             above = [i for i in range(at) if book.cells[i].runs and name in _binds(book.cells[i].source)]
