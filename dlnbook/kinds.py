@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .arguments import count, real
 
 # %% auto #0
-__all__ = ['matrices', 'activations', 'image_size', 'outputs', 'blocks', 'layer_room']
+__all__ = ['matrices', 'activations', 'image_size', 'outputs']
 
 # %% ../nbs/tools_kinds.ipynb #56902c8e
 def _counts(value):
@@ -66,26 +66,8 @@ activations = _Activations()
 _BLOCK = 2**13  # numbers
 
 
-def blocks(W: Sequence, G: Sequence | None = None) -> Iterator[tuple]:
-    """Rows of weights, the same rows of their gradients, and room for as many.
-
-    Parameters
-    ----------
-    W : sequence of ndarray, shapes (P_r, P_{r−1})
-        Weights of layer r = 1…R+1 in place r; place 0 is empty.
-    G : sequence of ndarray, shapes (P_r, P_{r−1}), optional
-        Their gradients.
-
-    Yields
-    ------
-    rows, gradients, room : ndarray, shapes (n, P_{r−1})
-        Views of W and G, None without G, and an array with no meaning yet.
-
-    Examples
-    --------
-    >>> [rows.shape for rows, _, _ in blocks([None, np.ones((5, 4000))])]
-    [(2, 4000), (2, 4000), (1, 4000)]
-    """
+def _blocks(W: Sequence, G: Sequence | None = None) -> Iterator[tuple]:
+    "Rows of weights, the same rows of their gradients, and room for as many, which has no meaning yet."
     for r, w in enumerate(W[1:], 1):
         n = max(1, _BLOCK // w.shape[1])
         room = np.empty((min(n, len(w)), w.shape[1]), w.dtype)
@@ -94,32 +76,8 @@ def blocks(W: Sequence, G: Sequence | None = None) -> Iterator[tuple]:
             yield part, None if G is None else G[r][i : i + n], room[: len(part)]
 
 # %% ../nbs/tools_kinds.ipynb #3f280c18
-def layer_room(kept: dict, Z: NDArray, r: int) -> NDArray:
-    """Room for as many numbers as a layer has activations, one row a node.
-
-    Parameters
-    ----------
-    kept : dict
-        What has been made so far; it is kept up by this function.
-    Z : ndarray of float, shape (B, P_r)
-        The activations.
-    r : int
-        The layer.
-
-    Returns
-    -------
-    ndarray of the dtype of Z, shape (P_r, B)
-        The same memory as long as Z does not grow. Its rows are nodes, as the workspace
-        has them.
-
-    Examples
-    --------
-    >>> kept = {}
-    >>> first = layer_room(kept, np.ones((8, 3)), 1)
-    >>> last = layer_room(kept, np.ones((5, 3)), 1)
-    >>> last.shape, np.shares_memory(first, last)
-    ((3, 5), True)
-    """
+def _layer_room(kept: dict, Z: NDArray, r: int) -> NDArray:
+    "Room for as many numbers as layer r has activations, one row a node; the same memory as long as Z does not grow."
     memory, room = kept.get(r, (None, None))
     if room is None or (room.T.shape, room.dtype) != (Z.shape, Z.dtype):
         if memory is None or memory.size < Z.size or memory.dtype != Z.dtype:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import accepts, count, finite, generator, number, real, targets
-from .kinds import activations, blocks, image_size, layer_room, matrices, outputs
+from .kinds import _blocks, _layer_room, activations, image_size, matrices, outputs
 
 # %% auto #0
 __all__ = ['L2', 'L1', 'Dropout', 'shifted', 'bias_variance']
@@ -100,7 +100,7 @@ class L2(_Penalty):
             If these are not matrices of such numbers.
         """
         squares = 0.0
-        for w, _, _ in blocks(W):
+        for w, _, _ in _blocks(W):
             squares += float(np.vdot(w, w))
         return self.strength / 2 * squares
 
@@ -118,7 +118,7 @@ class L2(_Penalty):
         TypeError, ValueError
             If these are not matrices of such numbers, or G has other shapes than W.
         """
-        for w, g, room in blocks(W, G):
+        for w, g, room in _blocks(W, G):
             np.multiply(w, self.strength, room)
             np.add(g, room, g)
 
@@ -176,7 +176,7 @@ class L1(_Penalty):
             If these are not matrices of such numbers.
         """
         total = 0.0
-        for w, _, room in blocks(W):
+        for w, _, room in _blocks(W):
             np.abs(w, room)
             total += float(room.sum())
         return self.strength * total
@@ -195,7 +195,7 @@ class L1(_Penalty):
         TypeError, ValueError
             If these are not matrices of such numbers, or G has other shapes than W.
         """
-        for w, g, room in blocks(W, G):
+        for w, g, room in _blocks(W, G):
             np.sign(w, room)
             np.multiply(room, self.strength, room)
             np.add(g, room, g)
@@ -260,7 +260,7 @@ class Dropout:
         ValueError
             If Z has other than two dimensions.
         """
-        factors = layer_room(self._coins, Z, r)  # (P_r, B)
+        factors = _layer_room(self._coins, Z, r)  # (P_r, B)
         if self.rate == 0:
             return
         rng.random(dtype=factors.dtype.type, out=factors)
