@@ -67,7 +67,11 @@ _BLOCK = 2**13  # numbers
 
 
 def _blocks(W: Sequence, G: Sequence | None = None) -> Iterator[tuple]:
-    "Rows of weights, the same rows of their gradients, and room for as many, which has no meaning yet."
+    """Rows of weights, the same rows of their gradients, and room for as many.
+
+    >>> [rows.shape for rows, _, _ in _blocks([None, np.ones((5, 4000))])]
+    [(2, 4000), (2, 4000), (1, 4000)]
+    """
     for r, w in enumerate(W[1:], 1):
         n = max(1, _BLOCK // w.shape[1])
         room = np.empty((min(n, len(w)), w.shape[1]), w.dtype)
@@ -77,7 +81,16 @@ def _blocks(W: Sequence, G: Sequence | None = None) -> Iterator[tuple]:
 
 # %% ../nbs/tools_kinds.ipynb #3f280c18
 def _layer_room(kept: dict, Z: NDArray, r: int) -> NDArray:
-    "Room for as many numbers as layer r has activations, one row a node; the same memory as long as Z does not grow."
+    """Room for as many numbers as layer r has activations, one row a node.
+
+    The same memory as long as Z does not grow.
+
+    >>> kept = {}
+    >>> first = _layer_room(kept, np.ones((8, 3)), 1)
+    >>> last = _layer_room(kept, np.ones((5, 3)), 1)
+    >>> last.shape, np.shares_memory(first, last)
+    ((3, 5), True)
+    """
     memory, room = kept.get(r, (None, None))
     if room is None or (room.T.shape, room.dtype) != (Z.shape, Z.dtype):
         if memory is None or memory.size < Z.size or memory.dtype != Z.dtype:
