@@ -238,6 +238,9 @@ class Exercise:
     def __post_init__(self) -> None:
         EXERCISES[self.name] = self
 
+    def _ipython_display_(self) -> None:
+        "A cell that ends with an exercise's declaration shows nothing."
+
     def judged(self, program: Any) -> Verdict:
         """What is wrong with a program.
 

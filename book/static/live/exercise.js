@@ -22,6 +22,7 @@ export class Exercise {
   tools(runButton) {
     runButton.textContent = "Check";
     runButton.ariaLabel = `Check ${this.name}`;
+    runButton.addEventListener("click", () => { this.asked = true; });
     this.shows.hidden = !this.solution;
     this.count();
     return [this.line, this.hints, this.shows];
@@ -35,7 +36,10 @@ export class Exercise {
   // After a run: say it to those who do not see it.
   said() {
     this.count();
-    if (!this.cell.element.contains(document.activeElement)) return; // all cells run when Python starts
+    const asked = this.asked || this.cell.element.contains(document.activeElement);
+    if (this.asked && document.activeElement === document.body) this.cell.runButton.focus(); // it was hidden meanwhile
+    this.asked = false;
+    if (!asked) return; // all cells run when Python starts
     const verdict = this.cell.host.querySelector(".dln-verdict > p");
     this.line.textContent = ""; // the same words again are news, too
     requestAnimationFrame(() => { this.line.textContent = verdict?.textContent ?? "An error: it stands below the cell."; });
