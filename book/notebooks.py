@@ -121,6 +121,14 @@ class Notebook:
         texts = (_EQUATION.sub("", _said(cell.source)) for cell in self.cells if cell.kind == "markdown")
         return [text for text in texts if "$$" in text]
 
+    def place_of(self, check: int, catch: Catch) -> int:
+        "The one cell before a check in which a mistake can be made."
+        earlier = [(i, cell) for i, cell in enumerate(self.cells[:check]) if cell.runs and not (cell.checks or cell.catches)]
+        counts = {i: cell.source.count(catch.old) for i, cell in earlier if catch.old in cell.source}
+        if sum(counts.values()) != 1:
+            raise ValueError(f"{self.name}: expected {catch.old!r} exactly once before the check in cell {check}, got {counts or 'none'}")
+        return next(iter(counts))
+
     @property
     def code(self) -> str:
         "All its code."
