@@ -90,7 +90,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Notebook:
-    "A chapter, an engine room or a workshop."
+    "A chapter, an engine room, a workshop or a tour."
 
     path: Path
     cells: list[Cell] = field(repr=False)
@@ -175,9 +175,14 @@ def rooms() -> list[Notebook]:
     return [book for book in read_all() if re.match(r"lib_\d", book.name)]
 
 
+def tours() -> list[Notebook]:
+    "Ways through the chapters for those who have less time: they stand on all of them, and nothing stands on them."
+    return [book for book in read_all() if book.name.startswith("tour_")]
+
+
 def live() -> list[Notebook]:
-    "What comes alive in the browser: the chapters and their engine rooms, not the workshop."
-    return [*chapters(), *rooms()]
+    "What comes alive in the browser: the tours, the chapters and their engine rooms, not the workshop."
+    return [*tours(), *chapters(), *rooms()]
 
 
 def imported_modules(code: str) -> set[str]:

@@ -40,7 +40,7 @@ class Session:
     def run(self, index: int, source: str | None = None) -> None:
         "Run one cell, or other source in its place. What it prints is dropped."
         source = self.notebook.cells[index].source if source is None else source
-        code = compile(source, self.title(index), "exec", flags=self.flags, dont_inherit=True)
+        code = compile(failures.keeping(source), self.title(index), "exec", flags=self.flags, dont_inherit=True)
         self.flags |= code.co_flags & FUTURE
         with contextlib.redirect_stdout(io.StringIO()):
             exec(code, self.namespace)

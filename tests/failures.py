@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import operator
 import re
 import traceback
@@ -10,12 +11,52 @@ from typing import Any
 
 import numpy as np
 
-EQUAL = {"assert_allclose", "assert_array_equal", "isclose", "allclose", "array_equal"}
+EQUAL = {"assert_allclose", "assert_array_equal", "isclose", "allclose", "array_equal", "same"}  # `same` is chapter 7's
 ORDERS = {
     ast.Lt: (operator.lt, "below"), ast.LtE: (operator.le, "at most"),
     ast.Gt: (operator.gt, "above"), ast.GtE: (operator.ge, "at least"),
 }  # fmt: skip
 NUMBER = re.compile(r"−?\d+(?:\.\d+)?(?:e[-+]\d+)?")
+
+
+SIDE = "side_{}_of_the_assertion"
+
+
+class _Kept(ast.NodeTransformer):
+    "Has each assertion keep what it compares under names of its own."
+
+    def visit_Assert(self, node: ast.Assert) -> ast.Assert:
+        number = itertools.count()
+        for compared in _comparisons(node.test):
+            compared.left, *compared.comparators = [_kept(next(number), side) for side in (compared.left, *compared.comparators)]
+        return self.visit_Expr(node, node.test)
+
+    def visit_Expr(self, node: ast.stmt, call: ast.expr | None = None) -> ast.stmt:
+        call = call or node.value
+        if isinstance(call, ast.Call) and _name(call) in EQUAL and not any(isinstance(each, ast.Starred) for each in call.args):
+            call.args[:2] = map(_kept, range(2), call.args)
+        return node
+
+
+def _comparisons(tested: ast.expr) -> list[ast.Compare]:
+    "The comparisons that an assertion makes one after the other."
+    parts = tested.values if isinstance(tested, ast.BoolOp) and isinstance(tested.op, ast.And) else [tested]
+    return [each for each in parts if isinstance(each, ast.Compare)]
+
+
+def _kept(n: int, value: ast.expr) -> ast.expr:
+    "An expression that leaves its value under the name of a side."
+    return ast.NamedExpr(ast.Name(SIDE.format(n), ast.Store()), value)
+
+
+def _name(call: ast.Call) -> str:
+    "What is called, without the module."
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def keeping(source: str) -> ast.Module:
+    "Some source whose assertions keep what they compare, so that nothing is computed again to tell of a failure."
+    return ast.fix_missing_locations(_Kept().visit(ast.parse(source)))
 
 
 def said(error: AssertionError, sources: dict[str, str]) -> dict[str, str]:
@@ -26,33 +67,31 @@ def said(error: AssertionError, sources: dict[str, str]) -> dict[str, str]:
     statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Assert, ast.Expr)) and node.lineno <= line <= node.end_lineno]
     statement = statements[-1]
     tested = statement.test if isinstance(statement, ast.Assert) else statement.value
-    values = dict(frame.f_globals) | dict(frame.f_locals)
-    return {"assertion": " ".join(ast.get_source_segment(source, statement).split()), "words": _words(tested, values)}
+    values = {**frame.f_globals, **frame.f_locals}
+    sides = [values[SIDE.format(n)] for n in range(9) if SIDE.format(n) in values]
+    return {"assertion": " ".join(ast.get_source_segment(source, statement).split()), "words": _words(tested, sides)}
 
 
-def _words(tested: ast.expr, names: dict[str, Any]) -> str:
+def _words(tested: ast.expr, sides: list[Any]) -> str:
     "By how much an assertion fails."
-    def value(node: ast.expr) -> Any:
-        return eval(compile(ast.Expression(node), "assertion", "eval"), names)
-
-    if isinstance(tested, ast.Call):
-        name = tested.func.attr if isinstance(tested.func, ast.Attribute) else getattr(tested.func, "id", "")
-        near = {each.arg: value(each.value) for each in tested.keywords if each.arg in ("rtol", "atol")}
-        return apart(*map(value, tested.args[:2]), **near) if name in EQUAL else "it does not hold"
-    if isinstance(tested, ast.Compare):
-        sides = [tested.left, *tested.comparators]
-        for left, compared, right in zip(sides, tested.ops, sides[1:]):
-            left, right = value(left), value(right)
+    if isinstance(tested, ast.Call) and _name(tested) in EQUAL:
+        near = {each.arg: each.value.value for each in tested.keywords if each.arg in ("rtol", "atol") and isinstance(each.value, ast.Constant)}
+        return apart(*sides[:2], **near)
+    for comparison in _comparisons(tested):
+        for left, compared, right in zip(sides, comparison.ops, sides[1:]):
             holds, words = ORDERS.get(type(compared), (operator.eq, ""))
             if not holds(left, right) and words:
                 return f" is not {words} ".join(told(left, right))
             if not holds(left, right):
-                return apart(left, right) if len(sides) == 2 else " and ".join(told(left, right)) + " should be equal"
+                return apart(left, right) if len(comparison.ops) == 1 else " and ".join(told(left, right)) + " should be equal"
+        sides = sides[1 + len(comparison.ops) :]
     return "it does not hold"
 
 
 def apart(found: Any, expected: Any, rtol: float = 1e-7, atol: float = 0.0) -> str:
     "How far two values are apart: two numbers, or of two arrays the entries that differ most."
+    if all(isinstance(each, (list, tuple)) and all(isinstance(part, np.ndarray) for part in each) for each in (found, expected)):
+        found, expected = (np.concatenate([part.ravel() for part in each]) for each in (found, expected))
     try:
         a, b = np.asarray(found, dtype=float), np.asarray(expected, dtype=float)
     except (TypeError, ValueError):
