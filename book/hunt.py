@@ -189,7 +189,7 @@ class HuntNote(Directive):
         where = f"#check-{hunt.labels[0]}" if hunt.labels else ""
         failed += nodes.reference("", "check", refuri=where, internal=True) if where else nodes.Text("check")
         failed += [nodes.Text(" of "), *_equations(hunt.labels)] if hunt.labels else []
-        failed += [nodes.Text(" fails at "), nodes.literal("", said["assertion"]), nodes.Text(f": {said['words']}.")]
+        failed += [nodes.Text(" fails at "), nodes.literal("", said["assertion"]), nodes.Text(": " + said["words"] + ".")]
         box += failed
         box += nodes.raw("", "</details>", format="html")
         return [box]

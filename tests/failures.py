@@ -83,29 +83,25 @@ def _words(tested: ast.expr, sides: list[Any]) -> str:
             if not holds(left, right) and words:
                 return f" is not {words} ".join(told(left, right))
             if not holds(left, right):
-                return apart(left, right) if len(comparison.ops) == 1 else " and ".join(told(left, right)) + " should be equal"
+                return apart(left, right)
         sides = sides[1 + len(comparison.ops) :]
     return "it does not hold"
 
 
-def apart(found: Any, expected: Any, rtol: float = 1e-7, atol: float = 0.0) -> str:
-    "How far two values are apart: two numbers, or of two arrays the entries that differ most."
-    if all(isinstance(each, (list, tuple)) and all(isinstance(part, np.ndarray) for part in each) for each in (found, expected)):
-        found, expected = (np.concatenate([part.ravel() for part in each]) for each in (found, expected))
-    try:
-        a, b = np.asarray(found, dtype=float), np.asarray(expected, dtype=float)
-    except (TypeError, ValueError):
-        return "{}, where {} is right".format(*told(found, expected))
-    if a.size == b.size == 1:
-        return "{}, where {} is right".format(*told(a.item(), b.item()))
-    if a.ndim and b.ndim and a.shape != b.shape:
-        return f"shape {a.shape}, where {b.shape} is right"
-    a, b = np.broadcast_arrays(a, b)
+def apart(one: Any, other: Any, rtol: float = 1e-7, atol: float = 0.0) -> str:
+    "How far two values are apart: two numbers, or of two arrays the entries that differ most. Which is right, a check does not say."
+    if all(isinstance(each, (list, tuple)) and all(isinstance(part, np.ndarray) for part in each) for each in (one, other)):
+        one, other = (np.concatenate([part.ravel() for part in each]) for each in (one, other))
+    if one is None or other is None or np.ndim(one) and np.ndim(other) and np.shape(one) != np.shape(other):
+        return "{} and {}, which should be equal".format(*told(one, other))
+    a, b = np.broadcast_arrays(np.asarray(one, dtype=float), np.asarray(other, dtype=float))
+    if a.size == 1:
+        return "{} and {}, which should be equal".format(*told(a.item(), b.item()))
     if not np.isfinite(a).all():
         return f"{np.sum(~np.isfinite(a))} of {a.size} numbers are not finite"
     wrong = np.abs(a - b) > atol + rtol * np.abs(b)
     worst = np.unravel_index(np.argmax(np.abs(a - b)), a.shape)
-    return "{} of {} numbers are wrong, the worst is {}, where {} is right".format(wrong.sum(), a.size, *told(a[worst].item(), b[worst].item()))
+    return "{} of {} numbers differ, most of all {} and {}".format(wrong.sum(), a.size, *told(a[worst].item(), b[worst].item()))
 
 
 def told(one: Any, other: Any) -> tuple[str, str]:

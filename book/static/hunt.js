@@ -28,7 +28,7 @@
       }
       if (!button.dataset.found) misses += 1;
       button.dataset.found = "right";
-      const hint = misses > 1 ? ` A hint: the check that failed says ${code.dataset.words}.` : "";
+      const hint = misses > 1 ? ` A hint: the check that fails finds ${code.dataset.words}.` : "";
       said.textContent = `Line ${number} ${RIGHT[Math.min(misses, RIGHT.length) - 1]}.${hint}`;
     }
 
