@@ -31,7 +31,7 @@ LONG = 18  # lines; of a longer cell a hunt shows one function
 
 INTRODUCTION = """## Bug hunt
 
-In each piece of code below, one line has been changed. It looks right, it runs, and a check of this chapter failed for it.
+In each piece of code below, one line has been changed. It looks right, it runs, and a check on this page fails for it.
 Which line is it? Click on it, or move there with <kbd>Tab</kbd> or the arrow keys and press <kbd>Enter</kbd>.
 """
 
@@ -148,7 +148,7 @@ def insert(raw: dict, notebook: Notebook) -> None:
     if not found:
         return
     text = INTRODUCTION + "".join(f"\n`````{{dln-hunt}} {n}\n{hunt.meaning}\n`````\n" for n, hunt in enumerate(found))
-    closing = [i for i, cell in enumerate(raw["cells"]) if "".join(cell["source"]).startswith(("## Symbols", "## References"))]
+    closing = [i for i, cell in enumerate(raw["cells"]) if "".join(cell["source"]).startswith(("## Symbols", "## References", "## From here"))]
     place = closing[0] if closing else len(raw["cells"])
     raw["cells"].insert(place, {"cell_type": "markdown", "id": "bug-hunt", "metadata": {}, "source": text})
 

@@ -181,8 +181,8 @@ def tours() -> list[Notebook]:
 
 
 def live() -> list[Notebook]:
-    "What comes alive in the browser: the tours, the chapters and their engine rooms, not the workshop, nor what needs other packages."
-    return [book for book in (*tours(), *chapters(), *rooms()) if not any(cell.has("needs") for cell in book.cells)]
+    "What comes alive in the browser: the chapters, the tours and the engine rooms, not the workshop, nor what needs other packages."
+    return [book for book in (*chapters(), *tours(), *rooms()) if not any(cell.has("needs") for cell in book.cells)]
 
 
 def imported_modules(code: str) -> set[str]:

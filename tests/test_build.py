@@ -229,7 +229,7 @@ def test_engine_rooms_come_alive_as_chapters_do(tmp_path, monkeypatch):
     for name in ("01_scale", "lib_01_gauge", "tools_page", "tour_hour"):
         (tmp_path / f"{name}.ipynb").write_text('{"cells": []}')
     monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
-    assert [book.name for book in notebooks.live()] == ["tour_hour", "01_scale", "lib_01_gauge"]
+    assert [book.name for book in notebooks.live()] == ["01_scale", "tour_hour", "lib_01_gauge"]
 
 
 # The locks
