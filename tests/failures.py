@@ -92,9 +92,11 @@ def apart(one: Any, other: Any, rtol: float = 1e-7, atol: float = 0.0) -> str:
     "How far two values are apart: two numbers, or of two arrays the entries that differ most. Which is right, a check does not say."
     if all(isinstance(each, (list, tuple)) and all(isinstance(part, np.ndarray) for part in each) for each in (one, other)):
         one, other = (np.concatenate([part.ravel() for part in each]) for each in (one, other))
-    if one is None or other is None or np.ndim(one) and np.ndim(other) and np.shape(one) != np.shape(other):
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() != other.keys():
+        one, other = sorted(one.keys() - other.keys()), sorted(other.keys() - one.keys())
+    if not _numbers(one) or not _numbers(other) or np.ndim(one) and np.ndim(other) and np.shape(one) != np.shape(other):
         return "{} and {}, which should be equal".format(*told(one, other))
-    a, b = np.broadcast_arrays(np.asarray(one, dtype=float), np.asarray(other, dtype=float))
+    a, b = np.broadcast_arrays(np.add(one, 0), np.add(other, 0))  # truth values as numbers
     if a.size == 1:
         return "{} and {}, which should be equal".format(*told(a.item(), b.item()))
     if not np.isfinite(a).all():
@@ -102,6 +104,13 @@ def apart(one: Any, other: Any, rtol: float = 1e-7, atol: float = 0.0) -> str:
     wrong = np.abs(a - b) > atol + rtol * np.abs(b)
     worst = np.unravel_index(np.argmax(np.abs(a - b)), a.shape)
     return "{} of {} numbers differ, most of all {} and {}".format(wrong.sum(), a.size, *told(a[worst].item(), b[worst].item()))
+
+
+def _numbers(value: Any) -> bool:
+    "Whether a value is a number or an array of them."
+    if isinstance(value, (list, tuple)):
+        return all(map(_numbers, value)) and len({np.shape(each) for each in value}) == 1
+    return isinstance(value, (int, float, complex, np.ndarray, np.number)) and np.asarray(value).dtype.kind in "biufc"
 
 
 def told(one: Any, other: Any) -> tuple[str, str]:
@@ -118,7 +127,8 @@ def _shown(value: Any, digits: int) -> str:
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and np.isfinite(value):
         text = str(int(value)) if value == int(value) else f"{value:.{digits}g}"
         return text.replace("-", "−", int(value < 0))
-    return str(value)
+    text = str(value)
+    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def alike(one: str, other: str) -> bool:
