@@ -23,7 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from book import depth, head, hunt, notebooks, plain
+from book import depth, exercises, head, hunt, notebooks, plain
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ TAGS = {
     ("export", None): "dln-export",
     ("exports", None): "dln-export",
     ("checks", None): "dln-check",
+    ("exercise", None): "dln-exercise",
 }
 
 
@@ -399,15 +400,14 @@ def setup(app: Sphinx) -> dict[str, Any]:
     "Called by Sphinx."
     app.add_directive("dln-check", CheckNote)
     app.add_directive("dln-exported", ExportedNote)
-    app.add_directive("dln-hunt", hunt.HuntNote)
     app.add_config_value("dln_megabytes", 0, "html", [int])  # what live Python loads
     app.add_css_file("book.css")
-    app.add_css_file("hunt.css")
     app.add_js_file("book.js", loading_method="defer")
     app.add_js_file("explorable.js", loading_method="defer")
     app.add_js_file("depth.js", loading_method="defer")
-    app.add_js_file("hunt.js", loading_method="defer")
     app.add_js_file("live/button.js", loading_method="defer")
+    exercises.setup(app)
+    hunt.setup(app)
     app.connect("config-inited", add_assets)
     app.connect("builder-inited", index_exports)
     app.connect("builder-inited", read_in_parallel)

@@ -20,6 +20,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from book.notebooks import ROOT, Catch, Cell, Notebook, read
@@ -222,3 +223,10 @@ def _code(hunt: Hunt, words: str) -> str:
         f'<div class="dln-hunt-code highlight" role="group" aria-label="Code with a mistake in one line" data-wrong="{hunt.place + 1}" '
         f'data-words="{escape(words)}">{shown}</div><p class="dln-hunt-said" role="status"></p>'
     )
+
+
+def setup(app: Sphinx) -> None:
+    "Called by the extension."
+    app.add_directive("dln-hunt", HuntNote)
+    app.add_css_file("hunt.css")
+    app.add_js_file("hunt.js", loading_method="defer")
