@@ -299,7 +299,9 @@ def make(parts: list[tuple[str | None, list[str]]], out: Path) -> dict[str, Any]
     names = [name for _, part in parts for name in part]
     linked = link([load(name, number) for number, name in enumerate(names)], publication.addresses()["site"])
     pages = {page.name: page for page in linked}
-    text = assemble([(caption, [pages[name] for name in part]) for caption, part in parts], head_of((SITE / f"{names[-1]}.html").read_text(encoding="utf-8")))
+    texts = ((SITE / f"{name}.html").read_text(encoding="utf-8") for name in names)
+    head = head_of(next(text for text in texts if "mathjax/" in text))  # a page without formulas loads no script for them
+    text = assemble([(caption, [pages[name] for name in part]) for caption, part in parts], head)
     lost = re.findall(r"<a [^>]*data-lost[^>]*>.*?</a>", text, re.DOTALL)
     with tempfile.TemporaryDirectory() as folder:
         printed = Path(folder) / "printed.pdf"
