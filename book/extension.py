@@ -23,7 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from book import depth, head, notebooks, plain
+from book import depth, exercises, head, notebooks, plain
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ TAGS = {
     ("export", None): "dln-export",
     ("exports", None): "dln-export",
     ("checks", None): "dln-check",
+    ("exercise", None): "dln-exercise",
 }
 
 
@@ -397,6 +398,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_js_file("explorable.js", loading_method="defer")
     app.add_js_file("depth.js", loading_method="defer")
     app.add_js_file("live/button.js", loading_method="defer")
+    exercises.setup(app)
     app.connect("config-inited", add_assets)
     app.connect("builder-inited", index_exports)
     app.connect("builder-inited", read_in_parallel)
