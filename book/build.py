@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from book import lite, live, notebooks, thirdparty
+from book import lite, live, notebooks, publication, thirdparty
 from book.assets import gather
 
 BUILD = notebooks.ROOT / "_build"
@@ -36,6 +36,7 @@ def main() -> int:
     from book.banner import write as write_banner  # it draws with the library: not before that is exported
 
     write_banner(BUILD / "banner.html")
+    publication.write_colophon(BUILD / "colophon.md")
     say("gathering what live Python needs")
     try:
         have = live.supply()

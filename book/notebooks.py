@@ -168,8 +168,8 @@ def rooms() -> list[Notebook]:
 
 
 def live() -> list[Notebook]:
-    "What comes alive in the browser: the chapters and their engine rooms, not the workshop."
-    return [*chapters(), *rooms()]
+    "What comes alive in the browser: the chapters and their engine rooms, not the workshop, nor what needs other packages."
+    return [book for book in (*chapters(), *rooms()) if not any(cell.has("needs") for cell in book.cells)]
 
 
 def imported_modules(code: str) -> set[str]:

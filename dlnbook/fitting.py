@@ -10,7 +10,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, bare, behind, count, each, function, generator, having, instance, number, optional,
+    accepts, bare, behind, bounded, count, each, function, generator, having, instance, number, optional,
     path, positive, unread
 )
-from .descent import Diverged
+from .descent import Diverged, batches
 from .files import load_arrays, save_arrays
 from .network import HEADS, Network, _logits, _TargetsOf
 from .training import best_epoch, one_epoch, out_of_patience
@@ -318,16 +318,31 @@ _network = _Trainable(Network, N=lambda it: it.widths[0], K=lambda it: it.widths
 _samples, _labels = _Samples("M N"), _Labels("network", like="network")
 
 # %% ../nbs/lib_10_fitting.ipynb #b7eb91df
-class _Pair:
-    "Samples (X, y) for the same network, as many as they are."
+class _Weights(bounded):
+    "A weight of at least 0 for each sample, not all of them 0; their mean becomes 1."
 
     def check(self, value, name, bound):
-        if not isinstance(value, (tuple, list)) or len(value) != 2:
+        w = super().check(value, name, bound)
+        if not w.any():
+            raise ValueError(f"{name}: expected a positive weight, got zeros alone")
+        return w / w.mean(dtype=np.float64)
+
+
+_weights = optional(_Weights("M", least=0))
+
+
+class _Held:
+    "Samples (X, y) for the same network, as many as they are, and their weights or None."
+
+    def check(self, value, name, bound):
+        if not isinstance(value, (tuple, list)) or len(value) not in (2, 3):
             got = type(value).__name__
             raise TypeError(f"{name}: expected a pair (X, y), got {got}")
+        X, y, w = *value, *[None] * (3 - len(value))
         known = {letter: bound[letter] for letter in ("network", "N", "K")}
-        X = _samples.check(value[0], f"{name}[0]", known)
-        return X, _labels.check(value[1], f"{name}[1]", known)
+        X = _samples.check(X, f"{name}[0]", known)
+        y = _labels.check(y, f"{name}[1]", known)
+        return X, y, _weights.check(w, f"{name}[2]", known)
 
 
 class _Rate:
@@ -457,19 +472,20 @@ def _called(each, name):
     return re.sub(r" at 0x\w+", "", text)  # the address is another in each process
 
 
-def _fingerprint(X, T):
+def _fingerprint(X, *others):
     "A digest of how many samples there are, and of a hundred of them."
     rows = np.linspace(0, len(X) - 1, min(len(X), 100)).astype(int)
     found = hashlib.sha256(str(len(X)).encode())
-    for array in (X, T):
-        found.update(np.ascontiguousarray(array[rows], np.float64))
+    for array in (X, *others):
+        if array is not None:
+            found.update(np.ascontiguousarray(array[rows], np.float64))
     return found.hexdigest()[:16]
 
 # %% ../nbs/lib_10_fitting.ipynb #9143a56d
 def _settings(run, eta):
     "What makes two trainings two, but for their start."
     network, steps, (X, T) = run.network, run.steps, run.steps.data
-    validation, noise = run.measure.validation, steps.tape.noise
+    validation, noise, weights = run.measure.validation, steps.tape.noise, steps.tape.weights
     state = {name: list(steps.state[name].shape) for name in sorted(steps.state)}
     return {
         "widths": list(network.widths),
@@ -477,7 +493,7 @@ def _settings(run, eta):
         "head": _called(network.head, "head"),
         "dtype": network.dtype.name,
         "batch_size": steps.batch_size,
-        "data": _fingerprint(X, T),
+        "data": _fingerprint(X, T, weights),
         "validation": None if validation is None else _fingerprint(*validation),
         "generator": type(run.rng.bit_generator).__name__,
         "eta": _called(eta, "eta"),
@@ -485,6 +501,7 @@ def _settings(run, eta):
         "optimizer's state": state,
         "penalty": _called(steps.tape.penalty, "penalty"),
         "noise": _called(noise, "noise"),
+        "draw": None if steps.draw is batches else _called(steps.draw, "draw"),
     }
 
 
@@ -678,7 +695,7 @@ class _Measures:
     "Score on a part of the training samples; loss and score on validation samples."
 
     def __init__(self, network, X, T, validation):
-        self.network, self.head, self.validation = network, network.head, validation
+        self.network, self.head, self.validation = network, network.head, validation  # (X, T, weights)
         which = _sample(T)
         self.X, self.which, self.T = X, which, T[which]
         widths = network.widths
@@ -691,7 +708,7 @@ class _Measures:
         answers = [self.head.predict(self._scores(self.X[piece])) for piece in pieces]
         found = [self.head.score(np.concatenate(answers), self.T)]
         if self.validation is not None:
-            (X, T), answers = self.validation, []
+            (X, T, _), answers = self.validation, []
             loss = _evaluate(lambda rows: self._loss(rows, answers), len(X), max(64, self.alone))
             found += [float(loss), self.head.score(np.concatenate(answers), T)]
         if not all(map(math.isfinite, found)):
@@ -708,25 +725,26 @@ class _Measures:
 
     def _loss(self, rows, answers):
         "The mean loss of some validation samples, whose answers are added to a list."
-        X, T = self.validation
+        X, T, weights = self.validation
         A, t = self._scores(X[rows]), T[rows]  # (m, K)
         answers.append(self.head.predict(A))
         if t.ndim == 1:
             labels, t = t, np.zeros_like(A)
             t[np.arange(len(t)), labels] = 1
-        return self.head.losses(A, t).mean(dtype=np.float64)
+        losses = self.head.losses(A, t)  # (m,)
+        return (losses if weights is None else weights[rows] * losses).mean(dtype=np.float64)
 
 # %% ../nbs/lib_10_fitting.ipynb #7c736be7
 class _Steps:
     "The steps of a training, and where they are."
 
-    def __init__(self, network, X, T, batch_size, eta, rng, optimizer, penalty, noise):
-        self.network, self.data, self.rng = network, (X, T), rng
+    def __init__(self, network, X, T, batch_size, eta, rng, optimizer, penalty, noise, weights, draw):
+        self.network, self.data, self.rng, self.draw = network, (X, T), rng, draw
         self.samples, self.batch_size = len(X), min(batch_size, len(X))
         self.rate = self._checked(eta) if callable(eta) else eta
         self.eta, self.tick = eta, None
         self.batch = -(-self.samples // self.batch_size)  # the last, unless a step fails
-        extras = {"noise": noise, "penalty": penalty, "rng": rng}
+        extras = {"noise": noise, "penalty": penalty, "rng": rng, "weights": weights}
         self.tape = Tape(network, self.batch_size, **extras)
         self.optimizer = optimizer
         self.move = None if optimizer is None else behind(optimizer.step)
@@ -755,7 +773,7 @@ class _Steps:
         "One epoch after so many: the loss on the way."
         step, sizes = self._stepper(), (self.samples, self.batch_size)
         with np.errstate(all="ignore"):  # reported
-            loss = _one_epoch(step, *sizes, self.rate, self.rng, done)
+            loss = _one_epoch(step, *sizes, self.rate, self.rng, done, self.draw)
         if not _finite(self.network.parameters):
             raise _NotFinite()
         return loss
@@ -897,14 +915,15 @@ def _the_history_gets_out(run, shown, file):
     stop=_Rules(), optimizer=optional(having("start", "step")),
     penalty=optional(having("value", "add_gradient")),
     noise=optional(having("forward", "backward")), callback=optional(function),
-    checkpoint=optional(_Target()), X=_samples, y=_labels, validation=optional(_Pair()),
+    checkpoint=optional(_Target()), X=_samples, y=_labels, sample_weight=_weights,
+    validation=optional(_Held()), draw=function,
 )  # fmt: skip
 def fit(
     network: Network, X: ArrayLike, y: ArrayLike, *, epochs: int, batch_size: int,
     eta: float | Callable[[float], float], rng: np.random.Generator | int | None = None,
-    validation: tuple[ArrayLike, ArrayLike] | None = None,
+    sample_weight: ArrayLike | None = None, validation: tuple[ArrayLike, ...] | None = None,
     stop: _StopRule | Sequence[_StopRule] = (), optimizer: Any = None,
-    penalty: Any = None, noise: Any = None,
+    penalty: Any = None, noise: Any = None, draw: Callable[..., Iterable[NDArray]] = batches,
     callback: Callable[[int, Network, History], object] | None = None,
     progress: bool = True, checkpoint: str | os.PathLike | None = None,
 ) -> History:
@@ -929,9 +948,13 @@ def fit(
         changes nothing.
     rng : numpy.random.Generator, seed or None
         Shuffles the samples before each epoch, and makes the noise if there is any.
+    sample_weight : array_like of real numbers, shape (M,), optional
+        How much each sample counts in the loss, at least 0: a weight of 2 is like the
+        same row twice. Accuracies count all samples alike.
     validation : pair (X, y), optional
         Samples to measure on after each epoch. Then the parameters of the epoch with
-        the least validation loss are put back at the end.
+        the least validation loss are put back at the end. With weights for the loss,
+        (X, y, sample_weight).
     stop : callable or sequence of callables
         Stop rules such as `Patience`: ``rule(history)`` is asked after each epoch and
         returns a reason to stop, or None.
@@ -945,6 +968,9 @@ def fit(
     noise : object, optional
         For the hidden layers in training: ``noise.forward(Z, r, rng)`` changes the
         activations of layer r in place, ``noise.backward(D, r)`` the deltas likewise.
+    draw : callable
+        ``draw(M, batch_size, rng)`` cuts the samples into the batches of an epoch, arrays
+        of row numbers of at most `batch_size`.
     callback : callable, optional
         ``callback(epoch, network, history)`` is called after epochs 1, 2, … If it
         returns True, the training ends.
@@ -985,7 +1011,7 @@ def fit(
     Notes
     -----
     The algorithm of `dlnbook.training.train`, with steps as in eq-training-step and the
-    last batch's mean over its own samples.
+    last batch's mean over its own samples. Weights are those of eq-training-weights.
     Beside the data, memory holds what the tape needs, a copy of the parameters for
     the last finite epoch, and one for the best if there are validation data.
 
@@ -999,7 +1025,8 @@ def fit(
     >>> network.predict(X).tolist(), history.reason
     ([0, 1, 1, 0], '300 epochs')
     """
-    steps = _Steps(network, X, y, batch_size, eta, rng, optimizer, penalty, noise)
+    extras = optimizer, penalty, noise, sample_weight, draw
+    steps = _Steps(network, X, y, batch_size, eta, rng, *extras)
     run = _Run(steps, _Measures(network, X, y, validation), stop)
     file = _Checkpoint(checkpoint, run, eta)
     file.resume(run, epochs)

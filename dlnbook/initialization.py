@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .activation import nonlinearity
-from dlnbook.arguments import (
-    accepts, count, each, finite, function, generator, number, one_of, real,
-    targets
-)
+from .arguments import accepts, count, each, finite, function, generator, number, one_of, real, targets
 from .delta import deltas, forward
 from .network import Network, _Classifier
+from .normal import gaussian_mean
 
 # %% auto #0
-__all__ = ['zeros', 'gaussian_mean', 'scaled', 'lecun', 'he', 'expected_spread', 'glorot', 'measured_spread', 'orthogonal']
+__all__ = ['zeros', 'scaled', 'lecun', 'he', 'expected_spread', 'glorot', 'measured_spread', 'orthogonal']
 
 # %% ../nbs/12_initialization.ipynb #4d2fa7c6
 _LAYER = {"fan_out": count, "fan_in": count, "rng": generator}
@@ -58,56 +56,6 @@ def zeros(fan_out: int, fan_in: int, rng: np.random.Generator | int | None = Non
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
     return np.zeros((fan_out, fan_in))
-
-# %% ../nbs/12_initialization.ipynb #afe88afb
-def _normal_rule(near=160, far=90, end=10.0):
-    "Points, and weights for means over a standard normal number."
-    node, weight = np.polynomial.legendre.leggauss(8)  # (8,), (8,), from −1 to 1
-    edges = np.concatenate([[0], np.geomspace(1e-12, 1, near), np.linspace(1, end, far + 1)[1:]])
-    half = np.diff(edges)[:, None] / 2  # (250, 1)
-    right = (edges[:-1, None] + half * (1 + node)).ravel()  # (2000,)
-    xi = np.concatenate([-right, right])  # (4000,)
-    density = np.exp(-(xi**2) / 2) / math.sqrt(2 * math.pi)  # (4000,)
-    return xi, np.tile((half * weight).ravel(), 2) * density
-
-
-_XI, _WEIGHT = _normal_rule()  # (4000,) each
-
-
-@accepts(function=function(gives=real("4000")), q=number(least=0))
-def gaussian_mean(function: Callable[[NDArray], NDArray], q: float) -> float:
-    """The mean of a function of a normal number with mean 0 and variance q.
-
-    Parameters
-    ----------
-    function : callable
-        Takes an array of float64 and returns the values, element by element. At most at
-        zero it may have a kink or a step.
-    q : float
-        The variance, at least 0.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    TypeError
-        If `function` can't be called or `q` is no number.
-    ValueError
-        If `q` is negative or not finite, or `function` returns another shape, NaN or
-        infinity.
-
-    Notes
-    -----
-    def-init-gaussian, by the Gauss–Legendre rule on short pieces.
-
-    Examples
-    --------
-    >>> round(gaussian_mean(np.square, 3.0), 9)
-    3.0
-    """
-    return float(function(math.sqrt(q) * _XI) @ _WEIGHT)
 
 # %% ../nbs/12_initialization.ipynb #afc51d0e
 _DISTRIBUTION = one_of("normal", "uniform")
@@ -256,12 +204,9 @@ def he(
     inputs=number(least=0), errors=number(least=0),
 )  # fmt: skip
 def expected_spread(
-    widths: Iterable[int],
-    variance: Callable[[int, int], float],
-    activation: Any = "relu",
-    *,
-    inputs: float = 1.0,
-    errors: float = 1.0,
+    widths: Iterable[int], variance: Callable[[int, int], float],
+    activation: Any = "relu", *,
+    inputs: float = 1.0, errors: float = 1.0,
 ) -> tuple[list[float | None], list[float | None]]:
     """The mean squares of sums and gradients in every layer, as theory has them.
 

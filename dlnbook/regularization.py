@@ -11,52 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import accepts, count, finite, generator, number, real, targets
+from .kinds import _blocks, _layer_room, activations, image_size, matrices, outputs
 
 # %% auto #0
 __all__ = ['L2', 'L1', 'Dropout', 'shifted', 'bias_variance']
-
-# %% ../nbs/13_regularization.ipynb #2e602c55
-def _plain(value):
-    "Whether it is an array of float32 or float64, of which every number counts."
-    known = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
-    return known and value.dtype.char in "fd"
-
-
-class _Matrices:
-    "Matrices of float32 or float64, one for each layer behind an empty place; they stay what they are."
-
-    def check(self, value: Any, name: str, bound: dict) -> Any:
-        "Refuse what is no such list, or has other shapes than the list before."
-        if isinstance(value, (str, np.ndarray)) or not isinstance(value, Sequence):
-            wanted = "a list of matrices, the first place empty"
-            raise TypeError(f"{name}: expected {wanted}, got {type(value).__name__}")
-        for r, each in enumerate(value[1:], 1):
-            if not _plain(each):
-                got = each.dtype if type(each) is np.ndarray else type(each).__name__
-                wanted = "an array of float32 or float64"
-                raise TypeError(f"{name}[{r}]: expected {wanted}, got {got}")
-            if each.ndim != 2 or not each.size:
-                raise ValueError(f"{name}[{r}]: expected a matrix, got {each.shape}")
-        got = [each.shape for each in value[1:]]
-        if (shapes := bound.setdefault("shapes", got)) != got:
-            raise ValueError(f"{name}: expected matrices of shapes {shapes}, got {got}")
-        return value
-
-
-_matrices = _Matrices()
-
-# %% ../nbs/13_regularization.ipynb #4731de35
-_BLOCK = 2**13  # numbers
-
-
-def _blocks(W, G=None):
-    "Rows of weights, the same rows of their gradients, and room for as many."
-    for r, w in enumerate(W[1:], 1):
-        n = max(1, _BLOCK // w.shape[1])
-        room = np.empty((min(n, len(w)), w.shape[1]), w.dtype)
-        for i in range(0, len(w), n):
-            part = w[i : i + n]  # (n, P_{r−1}), fewer in the last one
-            yield part, None if G is None else G[r][i : i + n], room[: len(part)]
 
 # %% ../nbs/13_regularization.ipynb #3d5aaada
 class _Penalty:
@@ -123,7 +81,7 @@ class L2(_Penalty):
 
     strength: float
 
-    @accepts(W=_matrices)
+    @accepts(W=matrices)
     def value(self, W: Sequence) -> float:
         """Half the sum of squares, times the strength.
 
@@ -146,7 +104,7 @@ class L2(_Penalty):
             squares += float(np.vdot(w, w))
         return self.strength / 2 * squares
 
-    @accepts(W=_matrices, G=_matrices)
+    @accepts(W=matrices, G=matrices)
     def add_gradient(self, W: Sequence, G: Sequence) -> None:
         """Add the derivatives of `value` to G, in place.
 
@@ -199,7 +157,7 @@ class L1(_Penalty):
 
     strength: float
 
-    @accepts(W=_matrices)
+    @accepts(W=matrices)
     def value(self, W: Sequence) -> float:
         """The sum of absolute values, times the strength.
 
@@ -223,7 +181,7 @@ class L1(_Penalty):
             total += float(room.sum())
         return self.strength * total
 
-    @accepts(W=_matrices, G=_matrices)
+    @accepts(W=matrices, G=matrices)
     def add_gradient(self, W: Sequence, G: Sequence) -> None:
         """Add the derivatives of `value` to G, in place.
 
@@ -241,19 +199,6 @@ class L1(_Penalty):
             np.sign(w, room)
             np.multiply(room, self.strength, room)
             np.add(g, room, g)
-
-# %% ../nbs/13_regularization.ipynb #5f4841b5
-class _Batch:
-    "The activations of a layer, (B, P), of float32 or float64, as they are."
-
-    def check(self, value: Any, name: str, bound: dict) -> NDArray:
-        "Refuse what are none."
-        if not _plain(value):
-            got = value.dtype if type(value) is np.ndarray else type(value).__name__
-            raise TypeError(f"{name}: expected an array of float32 or float64, got {got}")
-        if value.ndim != 2:
-            raise ValueError(f"{name}: expected shape (B, P), got {value.shape}")
-        return value
 
 # %% ../nbs/13_regularization.ipynb #c088befb
 @accepts(rate=number(least=0, below=1))
@@ -293,7 +238,7 @@ class Dropout:
     rate: float
     _coins: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @accepts(Z=_Batch(), rng=generator)
+    @accepts(Z=activations, rng=generator)
     def forward(
         self, Z: NDArray, r: int, rng: np.random.Generator | int | None = None
     ) -> None:
@@ -315,10 +260,10 @@ class Dropout:
         ValueError
             If Z has other than two dimensions.
         """
-        factors = self._room(Z, r)
+        factors = _layer_room(self._coins, Z, r)  # (P_r, B)
         if self.rate == 0:
             return
-        rng.random(dtype=factors.dtype.type, out=factors)  # (P_r, B)
+        rng.random(dtype=factors.dtype.type, out=factors)
         np.greater_equal(factors, self.rate, factors)
         np.multiply(factors, 1 / (1 - self.rate), factors)
         np.multiply(Z, factors.T, Z)
@@ -340,37 +285,14 @@ class Dropout:
             or there was none.
         """
         factors = self._coins.get(r, (None, None))[1]
-        if factors is None or np.shape(D) != factors.shape[::-1]:
-            wanted = None if factors is None else factors.shape[::-1]
-            got = f"got {np.shape(D)}"
-            raise ValueError(f"D: expected the shape {wanted} of forward's Z, {got}")
+        wanted, got = None if factors is None else factors.T.shape, np.shape(D)
+        if got != wanted:
+            raise ValueError(f"D: expected shape {wanted}, forward's, got {got}")
         if self.rate:
             np.multiply(D, factors.T, D)
 
-    def _room(self, Z, r):
-        "Room for the factors of a layer, one row a node, as the workspace has it."
-        memory, factors = self._coins.get(r, (None, None))
-        if factors is None or (factors.T.shape, factors.dtype) != (Z.shape, Z.dtype):
-            if memory is None or memory.size < Z.size or memory.dtype != Z.dtype:
-                memory = np.empty(Z.size, Z.dtype)
-            factors = memory[: Z.size].reshape(Z.shape[::-1])  # (P_r, B)
-            self._coins[r] = memory, factors
-        return factors
-
-# %% ../nbs/13_regularization.ipynb #ca0c48e6
-class _Size:
-    "Height and width of an image, which say how many pixels it has and how far it can go."
-
-    def check(self, value: Any, name: str, bound: dict) -> tuple[int, int]:
-        "Refuse what are none."
-        if not isinstance(value, (tuple, list)) or len(value) != 2:
-            raise TypeError(f"{name}: expected a pair of integers, got {value!r}")
-        size = tuple(count.check(each, f"{name}[{i}]", {}) for i, each in enumerate(value))
-        bound.update(pixels=size[0] * size[1], far=min(size) - 1)
-        return size
-
 # %% ../nbs/13_regularization.ipynb #e663476b
-@accepts(shape=_Size(), most=count(most="far"), X=real("M pixels"), rng=generator)
+@accepts(shape=image_size, most=count(most="far"), X=real("M pixels"), rng=generator)
 def shifted(
     X: ArrayLike, most: int = 1, *, shape: tuple[int, int] = (8, 8),
     rng: np.random.Generator | int | None = None,
@@ -421,20 +343,8 @@ def shifted(
     moved = framed[np.arange(M)[:, None, None], i[:, :, None], j[:, None, :]]
     return moved.reshape(M, height * width)
 
-# %% ../nbs/13_regularization.ipynb #b6fc0d7b
-class _Outputs:
-    "The outputs of at least two networks for the same samples."
-
-    def check(self, value: Any, name: str, bound: dict) -> NDArray:
-        "Refuse what are none."
-        Y = real("S M K").check(value, name, bound)
-        if len(Y) < 2:
-            wanted = "the outputs of 2 networks at least"
-            raise ValueError(f"{name}: expected {wanted}, got {len(Y)}")
-        return Y
-
 # %% ../nbs/13_regularization.ipynb #bf605419
-@accepts(Y=_Outputs(), T=targets("M", "M K", hot=True))
+@accepts(Y=outputs, T=targets("M", "M K", hot=True))
 @finite("Y")
 def bias_variance(Y: ArrayLike, T: ArrayLike) -> tuple[NDArray, NDArray]:
     """The squared error of many networks on the same samples, in two parts.

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .activation import ACTIVATIONS
 from dlnbook.arguments import (
-    accepts, bare, count, generator, having, instance, integers, optional, positive,
+    accepts, bare, bounded, count, generator, having, instance, integers, optional, positive,
     precision, unread
 )  # fmt: skip
 from .arguments import widths as layer_widths
@@ -108,6 +108,7 @@ class _Windows:
         work, K = tape._work, tape.network.widths[-1]
         self.X = tape._X[:n]  # (n, N): data come as rows
         self.labels, self.columns = tape._labels[:n], tape._columns[:n]  # (n,)
+        self.weights = None if tape.weights is None else tape._weights[:n]  # (n,)
         self.S, self.T = narrow(work.S), narrow(work.T)  # (K+1, n)
         self.A = [None, *map(narrow, work.A[1:-1]), self.S[:K]]  # (P_r, n)
         self.Z = [self.X.T, *map(narrow, work.Z[1:])]  # (P_r, n)
@@ -131,8 +132,7 @@ def _loss_calls(head, v):
     "From the logits A[-1] to the outputs in D[-1]; and the call that returns −B times the mean loss."
     A, Y, row, sums = v.A[-1], v.D[-1], v.row, v.sums
     if head is not HEADS["softmax"]:
-        one_pass, B = _pass_of(head), Y.shape[1]
-        return [], (lambda S, T: -B * one_pass(S, T, Y), (v.S, v.T))
+        return [], (_other_loss(head, Y, v.weights), (v.S, v.T))
     calls = [
         (np.maximum.reduce, (A, 0, None, row)),  # (B,)
         (np.subtract, (A, row, A)),  # (K, B)
@@ -141,7 +141,23 @@ def _loss_calls(head, v):
         (np.divide, (Y, sums, Y)),  # (K, B)
         (np.log, (sums, row)),  # (B,)
     ]
+    if v.weights is not None:
+        calls.append((np.multiply, (v.S, v.weights, v.S)))  # (K+1, B)
     return calls, (v.T.reshape(-1).dot, (v.S.reshape(-1),))
+
+
+def _other_loss(head, Y, weights):
+    "What does so for another head than softmax, all at once."
+    one_pass, B = _pass_of(head), Y.shape[1]
+    if weights is None:
+        return lambda S, T: -B * one_pass(S, T, Y)
+
+    def weighed(S, T):
+        A, T = S[:-1].T, T[:-1].T  # (B, K)
+        Y.T[...] = head.outputs(A)
+        return -weights.dot(head.losses(A, T))
+
+    return weighed
 
 # %% ../nbs/lib_09_tape.ipynb #f7a0e4c5
 def _forward_calls(v, network, noise=None, rng=None):
@@ -163,6 +179,8 @@ def _backward_calls(v, network, scale, dW, db, noise=None, tiled=(), additions=N
     "The way back as a list of calls, with the additions that follow a layer."
     D, Y, T = v.D, v.D[-1], v.T[:-1]
     calls = [(np.subtract, (Y, T, Y)), (np.multiply, (Y, scale, Y))]
+    if v.weights is not None:
+        calls.append((np.multiply, (Y, v.weights, Y)))
     for r in range(network.R + 1, 0, -1):
         W, Z = network.W[r], v.noisy[r - 1].T
         calls.append((D[r].dot, (v.ones, db[r])))  # (P_r,)
@@ -215,6 +233,7 @@ class _Record:
     network=instance(Network), batch_size=count,
     noise=optional(having("forward", "backward")),
     penalty=optional(having("value", "add_gradient")), rng=generator,
+    weights=optional(bounded("M", least=0)),
 )  # fmt: skip
 class Tape:
     """The steps of a training, written down.
@@ -234,10 +253,13 @@ class Tape:
         adds its derivatives to G, both lists of weights as in `Network`.
     rng : numpy.random.Generator, int or None
         What the noise gets, or a seed for it; None is another one each time.
+    weights : array_like of real numbers, shape (M,), optional
+        A factor of at least 0 for the loss of each row of the X that will come. The loss
+        of a batch is then the mean of factor times loss.
 
     Attributes
     ----------
-    network, batch_size, noise, penalty, rng
+    network, batch_size, noise, penalty, rng, weights
         As above.
     gradient : ndarray, shape (P,)
         The gradient after `backward`; after `step` its numbers mean nothing.
@@ -284,9 +306,11 @@ class Tape:
         noise: Any = None,
         penalty: Any = None,
         rng: np.random.Generator | int | None = None,
+        weights: ArrayLike | None = None,
     ) -> None:
         self.network, self.batch_size = network, batch_size
         self.noise, self.penalty, self.rng = noise, penalty, rng
+        self.weights = None if weights is None else weights.astype(network.dtype)
         self._allocate(network.widths, batch_size, network.dtype)
         self._records, self._ready = {}, None
         self._seen_X = self._seen_T = None
@@ -307,6 +331,7 @@ class Tape:
         self._table = _target_table(K, dtype) if few else np.empty((0, 0), dtype)
         self._columns = np.arange(0 if few else B)
         self._soft = np.empty((0, K), dtype)  # made when targets first come as rows
+        self._weights = np.empty(0 if self.weights is None else B, dtype)
 
     @property
     def nbytes(self) -> int:
@@ -314,7 +339,7 @@ class Tape:
         work = self._work
         held = [self.gradient, *work.A[1:-1], *work.Z[1:], *self._noisy, work.D[1].base]
         held += [self._X, self._labels, work.S, work.T, work.ones, self._ones]
-        held += [self._table, self._columns, self._soft]
+        held += [self._table, self._columns, self._soft, self._weights]
         return sum({id(each): each.nbytes for each in held}.values())
 
     def forward(
@@ -399,13 +424,13 @@ class Tape:
         self._ready = record
         return loss
 
-    def _backward(self):
-        "The way back."
+    def _backward(self, whole=None):
+        "The way back; of a batch of `whole` samples, if this is a part of one."
         record, self._ready = self._ready, None
         if record is None:
             wanted = "a call of forward before each"
             raise RuntimeError(f"backward: expected {wanted}, got none")
-        self._scale.fill(1 / record.n)
+        self._scale.fill(1 / (whole or record.n))
         for call, arguments in record.backward:
             call(*arguments)
         if self.penalty is not None:
@@ -437,6 +462,8 @@ class Tape:
         record = self._records.get(len(rows)) or self._new_record(len(rows))
         self._read_X(rows, 0, record.arrays.X, "clip")
         self._read_T(rows, record.arrays)
+        if self.weights is not None:
+            self.weights.take(rows, 0, record.arrays.weights, "clip")
         return record
 
     def _new_record(self, n):
@@ -460,6 +487,9 @@ class Tape:
         else:
             self._soft = np.empty((self.batch_size, K), dtype)  # (B, K)
             read_T = self._target_reader(_reader(known, dtype))
+        if self.weights is not None and len(self.weights) != len(inputs):
+            wanted = f"as many rows as there are weights, {len(self.weights)}"
+            raise ValueError(f"X: expected {wanted}, got {len(inputs)}")
         self._read_X, self._read_T, self._M = _reader(inputs, dtype), read_T, len(inputs)
         arrays = isinstance(X, np.ndarray) and isinstance(T, np.ndarray)
         self._seen_X, self._seen_T = (X, T) if arrays else (None, None)  # lists: anew

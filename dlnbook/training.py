@@ -3,7 +3,7 @@
 # %% ../nbs/10_training.ipynb #448818b6
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ def out_of_patience(losses: Sequence[float], patience: int) -> bool:
 # %% ../nbs/10_training.ipynb #d18e4139
 @accepts(
     step=function, samples=count, batch_size=count, eta=_rate, rng=generator,
-    done=count(least=0),
+    done=count(least=0), draw=function,
 )  # fmt: skip
 def one_epoch(
     step: Callable[[NDArray, float], float],
@@ -99,6 +99,7 @@ def one_epoch(
     eta: _Rate,
     rng: _Seed,
     done: int = 0,
+    draw: Callable[..., Iterable[NDArray]] = batches,
 ) -> float:
     """One round through the shuffled samples.
 
@@ -118,6 +119,8 @@ def one_epoch(
         Shuffles.
     done : int
         The number of epochs that have gone by.
+    draw : callable
+        ``draw(samples, batch_size, rng)`` cuts the samples into batches of row numbers.
 
     Returns
     -------
@@ -140,7 +143,7 @@ def one_epoch(
     2.4
     """
     seen = 0.0  # the sum of the samples' losses
-    for i, rows in enumerate(batches(samples, batch_size, rng)):  # shuffled anew
+    for i, rows in enumerate(draw(samples, batch_size, rng)):  # shuffled anew
         rate = eta(done + i * batch_size / samples) if callable(eta) else eta
         seen += len(rows) * step(rows, rate)
     return seen / samples

@@ -12,9 +12,10 @@ from scipy import integrate, stats
 from benchmarks import initialization as benchmark
 from dlnbook.activation import ACTIVATIONS
 from dlnbook.initialization import (
-    expected_spread, gaussian_mean, glorot, he, lecun, measured_spread, orthogonal, scaled, zeros,
+    expected_spread, glorot, he, lecun, measured_spread, orthogonal, scaled, zeros,
 )  # fmt: skip
 from dlnbook.network import Network, fan_in_normal
+from dlnbook.normal import gaussian_mean
 
 torch.set_num_threads(1)
 

@@ -25,6 +25,7 @@ def floor(book):
 
 FLOORS = {book.module.removeprefix("dlnbook."): floor(book) for book in BOOKS if floor(book)}
 BUILT = [book for book in BOOKS if floor(book)]
+OTHERS = {"19_estimator": {"sklearn"}}
 
 
 def test_one_notebook_one_module():
@@ -91,8 +92,10 @@ def test_second_versions_are_declared_and_compared():
 
 @pytest.mark.parametrize("book", BUILT, ids=lambda book: book.name)
 def test_chapters_export_with_numpy_alone(book):
+    "Those of the part In practice also with the package that they are about."
     exported = ast.parse("\n".join(cell.source for cell in book.cells if cell.has("export")))
     allowed = {"numpy", "dlnbook"} | sys.stdlib_module_names
+    allowed |= OTHERS.get(book.name, set())
     assert _imports(exported.body) <= allowed
     assert _imports(ast.walk(exported)) <= allowed | {"tqdm", "joblib"}, "only a progress bar and workers may be asked for later"
 

@@ -21,7 +21,7 @@ THEIRS = {"_static", "lite"}  # the theme's templates; JupyterLite, visited in t
 PAGES = sorted(
     str(path.relative_to(SITE))
     for path in SITE.rglob("*.html")
-    if not THEIRS & set(path.relative_to(SITE).parts) and path.name not in ("genindex.html", "py-modindex.html")
+    if not THEIRS & set(path.relative_to(SITE).parts) and path.name not in ("genindex.html", "py-modindex.html", "404.html")
 )
 LIVELY = [book for book in read_all() if "explore(" in book.code and book.name[0].isdigit()]
 
