@@ -79,7 +79,7 @@ def test_references_show_what_they_lead_to(visit):  # noqa: F811
         preview = tab.locator(".dln-preview")
         for kind, link in {
             "equation": tab.locator("article p a.reference.internal[href*='equation-']").first,
-            "work": tab.locator("article p a.reference.internal[data-reference]").first,
+            "work": tab.locator(f"article p a.reference.internal[href='{tab.locator('article p a.reference.internal[title]').first.get_attribute('href')}']").first,
             "function": tab.locator("article a.reference.internal[href*='#dlnbook.']").first,
         }.items():
             link.scroll_into_view_if_needed()

@@ -137,6 +137,7 @@
     const whole = item.typesetRoot, line = (item.shown ?? whole)?.closest?.("p, li, dd, td, figcaption");
     if (!line || !line.getClientRects().length) return;
     if (item.shown) { item.shown.replaceWith(whole); item.shown = null; }
+    whole.classList.remove("dln-wide");
     if (line.closest("table") || whole.getBoundingClientRect().width <= line.clientWidth) return;
     const pieces = relations(item.math).flatMap((side, n) => (n ? sums(side) : [side])).map((piece, n) => (n ? `{}${piece}` : piece));
     if (pieces.length < 2) return;
@@ -154,10 +155,15 @@
       else fitInline(item);
     }
   }
-  window.dlnFitFormulas = fit; // for whoever brings other formulas onto the page
+  window.dlnFitFormulas = fit;
 
+  // At first, and whenever other formulas have come onto the page.
+  addEventListener("load", () => window.MathJax?.startup?.promise.then(() => {
+    const typeset = MathJax.typesetPromise;
+    MathJax.typesetPromise = (...places) => typeset(...places).then((done) => { fit(); return done; });
+    fit();
+  }));
   let last = innerWidth;
-  addEventListener("load", () => window.MathJax?.startup?.promise.then(fit));
   addEventListener("resize", () => { if (innerWidth !== last) { last = innerWidth; fit(); } });
   document.addEventListener("toggle", (event) => { if (event.target.open) fit(); }, true); // a formula in a fold has no width before
 })();

@@ -9,6 +9,10 @@
 
   // The preview's content, or null where a link has none.
   function content(link) {
+    if (link.title) { // the browser's own tooltip would come on top
+      link.dataset.reference = link.title;
+      link.removeAttribute("title");
+    }
     const found = previews()[link.getAttribute("href")];
     const box = document.createElement("div");
     if (found?.html) box.innerHTML = found.html;
@@ -47,12 +51,6 @@
     box.onmouseleave = () => { timer = setTimeout(close, LEAVE); };
     open = { link, box };
   }
-
-  // The browser's own tooltip would come on top.
-  document.querySelectorAll(`${LINKS}[title]`).forEach((link) => {
-    link.dataset.reference = link.title;
-    link.removeAttribute("title");
-  });
 
   const link = (event) => event.target.closest?.(LINKS);
   document.addEventListener("mouseover", (event) => {
