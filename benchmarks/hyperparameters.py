@@ -25,7 +25,7 @@ from dlnbook.descent import Diverged
 from dlnbook.fitting import Threshold, fit
 from dlnbook.hyperparameters import range_test
 from dlnbook.network import Network
-from dlnbook.optimizers import Cosine, InverseDecay, Momentum, StepDecay, Warmup
+from dlnbook.optimizers import Cosine, InverseDecay, Momentum, ReduceOnPlateau, StepDecay, Warmup
 from dlnbook.searching import Choice, LogUniform, grid, sample, search, successive_halving
 
 GUESS = math.log(10)
@@ -144,13 +144,15 @@ def schedules(settings):
         "inverse": lambda eta: InverseDecay(eta, 5),
         "cosine": lambda eta: Cosine(eta, 20),
         "warm-up, cosine": lambda eta: Warmup(2, Cosine(eta, 18)),
+        "plateau": lambda eta: ReduceOnPlateau(eta, 0.3, 3),
     }
     found = {}
     for name, schedule in made.items():
         for eta in settings["schedules"]["etas"]:
             runs = []
             for seed in range(settings["schedules"]["seeds"]):
-                network, _ = trained({"eta": schedule(eta), "batch_size": 8, "epochs": 20}, seed)
+                rate = schedule(eta)
+                network, _ = trained({"eta": rate, "batch_size": 8, "epochs": 20}, seed, stop=getattr(rate, "watch", ()))
                 runs.append([GUESS] * 2 if network is None else [min(GUESS, network.loss(*part)) for part in (VALID, TEST)])
             found.setdefault(name, {})[str(eta)] = runs
     return found

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from book import lite, live, notebooks, publication, thirdparty
+from book import lite, live, notebooks, publication, reference, thirdparty
 from book.assets import gather
 
 BUILD = notebooks.ROOT / "_build"
@@ -37,6 +37,7 @@ def main() -> int:
 
     write_banner(BUILD / "banner.html")
     publication.write_colophon(BUILD / "colophon.md")
+    reference.write(BUILD / "reference.md")
     say("gathering what live Python needs")
     try:
         have = live.supply()

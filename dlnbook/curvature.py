@@ -4,33 +4,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, bare, count, each, either, function, generator, number, positive,
+    accepts, bare, count, each, either, finite, function, generator, number, positive,
     real, targets,
 )
+from .delta import deltas, forward
 from .descent import Diverged, descend
-from dlnbook.landscape import (
-    Ritz, bending, logit_velocity, newton_path, pull, ritz, shuffles, stacked_gradient,
-    stacked_losses,
-)
+from .landscape import pull
+from .loss import cross_entropy
 from .network import Network, _Classifier
 
-_bending, _logit_velocity, _newton_path, _pull, _ritz = map(
-    bare, (bending, logit_velocity, newton_path, pull, ritz)
-)
-_shuffles, _stacked_gradient, _stacked_losses = map(
-    bare, (shuffles, stacked_gradient, stacked_losses)
-)
+_pull = bare(pull)
 
 # %% auto #0
-__all__ = ['hessian_product', 'jacobian_product', 'hessian', 'lanczos', 'extreme_curvatures', 'critical_point', 'fit_together',
-           'losses_at', 'connect', 'loss_slice']
+__all__ = ['bending', 'logit_velocity', 'hessian_product', 'jacobian_product', 'hessian', 'Ritz', 'ritz', 'lanczos',
+           'extreme_curvatures', 'newton_path', 'critical_point', 'stacked_gradient', 'shuffles', 'fit_together',
+           'stacked_losses', 'losses_at', 'connect', 'loss_slice', 'random_direction']
 
 # %% ../nbs/lib_17_curvature.ipynb #f59676c9
 _network = _Classifier(
@@ -79,6 +74,176 @@ class _Double:
         if found.dtype != np.float64:
             raise ValueError(f"{name}: expected one of float64, got {found.dtype}")
         return found
+
+# %% ../nbs/lib_17_curvature.ipynb #d393eee2
+def _cut(vectors, widths):
+    "Weights and biases of each layer as windows onto the last axis of an array."
+    W, b, start = [None], [None], 0
+    for fan_in, fan_out in zip(widths, widths[1:]):
+        stop = start + fan_out * fan_in
+        shape = (*vectors.shape[:-1], fan_out, fan_in)
+        W.append(vectors[..., start:stop].reshape(shape))  # (…, P_r, P_{r−1})
+        b.append(vectors[..., stop : stop + fan_out])  # (…, P_r)
+        start = stop + fan_out
+    return W, b
+
+
+def _joined(W, b):
+    "The other way: one vector, or one for each of a stack."
+    flat = [part for w, c in zip(W[1:], b[1:]) for part in (w.reshape(*c.shape[:-1], -1), c)]
+    return np.concatenate(flat, axis=-1)  # (…, P)
+
+
+def _turned(W):
+    "Each matrix of a stack transposed."
+    return W.swapaxes(-1, -2)
+
+# %% ../nbs/lib_17_curvature.ipynb #8b4442e9
+def _forward_velocity(W, V, c, Z, slopes):
+    "Velocities of all sums and activations where the parameters have (V, c)."
+    R = len(W) - 2
+    A_dot, Z_dot = [None], [None]
+    for r in range(1, R + 2):
+        A_dot.append(Z[r - 1] @ _turned(V[r]) + c[r][..., None, :])  # (…, M, P_r)
+        if r > 1:
+            A_dot[r] += Z_dot[r - 1] @ W[r].T
+        if r <= R:
+            Z_dot.append(slopes[r] * A_dot[r])  # (…, M, P_r)
+    mean = (Z[R + 1] * A_dot[R + 1]).sum(axis=-1, keepdims=True)  # (…, M, 1)
+    Z_dot.append(Z[R + 1] * (A_dot[R + 1] - mean))  # (…, M, K)
+    return A_dot, Z_dot
+
+# %% ../nbs/lib_17_curvature.ipynb #6a8937ab
+def _bend(activation, A):
+    "f″, by a complex step through f′."
+    return (activation.df(A + 1e-20j).imag / 1e-20).astype(A.dtype)
+
+
+def _delta_velocity(W, V, D, A_dot, Y_dot, slopes, bends):
+    "Velocities of all Δ."
+    R = len(W) - 2
+    D_dot = [None] * (R + 1) + [Y_dot]  # …, (…, M, K)
+    for r in range(R, 0, -1):
+        back = D[r + 1] @ W[r + 1]  # (M, P_r)
+        back_dot = D_dot[r + 1] @ W[r + 1] + D[r + 1] @ V[r + 1]  # (…, M, P_r)
+        D_dot[r] = bends[r] * A_dot[r] * back + slopes[r] * back_dot
+    return D_dot
+
+# %% ../nbs/lib_17_curvature.ipynb #82dd3bc5
+def _gradient_velocity(D, D_dot, Z, Z_dot):
+    "Velocities of a mean gradient's parts for weights and biases."
+    dW_dot, db_dot, M = [None], [None], len(Z[0])
+    for r in range(1, len(D)):
+        into = _turned(D_dot[r]) @ Z[r - 1]  # (…, P_r, P_{r−1})
+        if r > 1:
+            into += D[r].T @ Z_dot[r - 1]
+        dW_dot.append(into / M)
+        db_dot.append(D_dot[r].sum(axis=-2) / M)  # (…, P_r)
+    return dW_dot, db_dot
+
+# %% ../nbs/lib_17_curvature.ipynb #3a5d610a
+@accepts(network=_network, X=_inputs, T=_labels)
+def bending(
+    network: Network, X: ArrayLike, T: ArrayLike
+) -> Callable[[NDArray], NDArray]:
+    """The function v ↦ Hv at a network's parameters, for their vectors.
+
+    Parameters
+    ----------
+    network : Network
+        At whose parameters the second derivatives are taken.
+    X : array_like of float, shape (M, N)
+        Inputs, one row a sample.
+    T : array_like of int, shape (M,), or of float, shape (M, K)
+        Labels, or rows that sum to one.
+
+    Returns
+    -------
+    callable
+        Takes an array of shape (P,), or (n, P) for n vectors, in the order of
+        `network.parameters`, and returns one of the same shape. Good for as long as
+        the network stays as it is.
+
+    Raises
+    ------
+    TypeError
+        If `network` is no Network, or an array does not hold real numbers.
+    ValueError
+        If shapes do not fit, NaN or infinity occurs, or `T` is no set of targets.
+
+    Notes
+    -----
+    eq-why-forward, eq-why-backward and eq-why-product (B. A. Pearlmutter, 1994). f″ is
+    found by a complex step through df.
+
+    Examples
+    --------
+    >>> network = Network((1, 1, 2), "identity", rng=np.random.default_rng(0))
+    >>> network.parameters = [0, 0, 0, 0, 0, 0]
+    >>> bending(network, [[1.0]], [0])(np.eye(6)[0]).tolist()
+    [0.0, 0.0, -0.5, 0.5, 0.0, 0.0]
+    """
+    W, f = network.W, network.activations
+    A, Z = forward(W, network.b, X, f)
+    D = deltas(W, A, Z, T, f)
+    slopes = [None, *(each.df(a) for each, a in zip(f, A[1:]))]
+    bends = [None, *(_bend(each, a) for each, a in zip(f, A[1:]))]
+
+    def product(v):
+        V, c = _cut(v, network.widths)
+        A_dot, Z_dot = _forward_velocity(W, V, c, Z, slopes)
+        D_dot = _delta_velocity(W, V, D, A_dot, Z_dot[-1], slopes, bends)
+        return _joined(*_gradient_velocity(D, D_dot, Z, Z_dot))  # (…, P)
+
+    return product
+
+
+_bending = bare(bending)
+
+# %% ../nbs/lib_17_curvature.ipynb #e978f93c
+@accepts(network=_network, X=_inputs, V=real("[n] P", like="network"))
+@finite("V")
+def logit_velocity(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
+    """How fast the logits change when the parameters move along a vector.
+
+    Parameters
+    ----------
+    network : Network
+        From whose parameters one moves.
+    X : array_like of float, shape (M, N)
+        Inputs, one row a sample.
+    V : array_like of float, shape (P,) or (n, P)
+        The velocity of the parameters; or one a row.
+
+    Returns
+    -------
+    ndarray, shape (M, K) or (n, M, K), dtype of the network
+        The velocity of each logit of each sample.
+
+    Raises
+    ------
+    TypeError
+        If `network` is no Network, or an array does not hold real numbers.
+    ValueError
+        If shapes do not fit, or NaN or infinity occurs.
+
+    Notes
+    -----
+    The first two formulas of eq-why-forward.
+
+    Examples
+    --------
+    >>> network = Network((2, 2), rng=np.random.default_rng(0))
+    >>> logit_velocity(network, [[3.0, 4.0]], [1.0, 0.0, 0.0, 1.0, 0.0, 5.0]).tolist()
+    [[3.0, 9.0]]
+    """
+    A, Z = forward(network.W, network.b, X, network.activations)
+    slopes = [None, *(f.df(a) for f, a in zip(network.activations, A[1:]))]
+    A_dot, _ = _forward_velocity(network.W, *_cut(V, network.widths), Z, slopes)
+    return A_dot[-1]  # (…, M, K)
+
+
+_logit_velocity = bare(logit_velocity)
 
 # %% ../nbs/lib_17_curvature.ipynb #ba91a9d6
 def _quiet():
@@ -247,6 +412,74 @@ def hessian(network: Network, X: ArrayLike, T: ArrayLike) -> NDArray:
     H = np.concatenate(parts)  # (P, P)
     return (H + H.T) / 2
 
+# %% ../nbs/lib_17_curvature.ipynb #5232f8f3
+class Ritz(NamedTuple):
+    "Approximate eigenvalues (k,), ascending, their vectors (k, P), and bounds (k,)."
+
+    values: NDArray
+    vectors: NDArray
+    bounds: NDArray
+
+# %% ../nbs/lib_17_curvature.ipynb #3088e768
+@accepts(product=function, start=real("P"), steps=count)
+def ritz(
+    product: Callable[[NDArray], NDArray], start: ArrayLike, steps: int
+) -> Ritz:
+    """Lanczos' method: eigenvalues of a symmetric matrix, seen from a few vectors.
+
+    Parameters
+    ----------
+    product : callable
+        ``product(v)`` returns the matrix times v, both of shape (P,).
+    start : array_like of float, shape (P,)
+        The first vector, of any length but zero.
+    steps : int
+        How many products to make, at least 1. Fewer are made if there is nothing left.
+
+    Returns
+    -------
+    values : ndarray of float64, shape (k,)
+        Ascending, with k ≤ steps. The first and the last are the best.
+    vectors : ndarray of float64, shape (k, P)
+        Unit vectors, one a row.
+    bounds : ndarray of float64, shape (k,)
+        How far each value can be from the nearest eigenvalue, up to rounding.
+
+    Raises
+    ------
+    TypeError
+        If `product` is no function, `start` no array of real numbers or `steps` no
+        integer.
+    ValueError
+        If `start` is no vector of finite numbers, or `steps` below 1.
+
+    Notes
+    -----
+    eq-why-lanczos (C. Lanczos, 1950; G. H. Golub and C. F. Van Loan, 2013).
+
+    Examples
+    --------
+    >>> H = np.diag([-2.0, 0.5, 1.0, 3.0])
+    >>> ritz(lambda v: H @ v, [1.0, 1.0, 1.0, 1.0], 4).values.round(6).tolist()
+    [-2.0, 0.5, 1.0, 3.0]
+    """
+    Q, alpha, beta, q = np.zeros((0, len(start))), [], [], start
+    for _ in range(steps):
+        Q = np.vstack([Q, q / np.linalg.norm(q)])  # (k, P)
+        q = product(Q[-1].copy())
+        alpha.append(float(Q[-1] @ q))
+        for _ in range(2):  # orthogonal to all before, twice, against rounding
+            q = q - Q.T @ (Q @ q)
+        beta.append(float(np.linalg.norm(q)))
+        if beta[-1] <= 1e-13 * max(map(abs, alpha + beta)):
+            break  # the vectors so far span all that H makes of the first
+    small = np.diag(alpha) + np.diag(beta[:-1], 1) + np.diag(beta[:-1], -1)
+    values, S = np.linalg.eigh(small)  # (k,), (k, k)
+    return Ritz(values, S.T @ Q, beta[-1] * np.abs(S[-1]))
+
+
+_ritz = bare(ritz)
+
 # %% ../nbs/lib_17_curvature.ipynb #43a26608
 @accepts(product=function, size=count, steps=count, rng=generator)
 def lanczos(
@@ -347,6 +580,70 @@ def extreme_curvatures(
     values = bare(lanczos)(cast, P, steps=steps, rng=rng).values  # (k,)
     return float(values[0]), float(values[-1])
 
+# %% ../nbs/lib_17_curvature.ipynb #e649b432
+@accepts(network=_network, X=_inputs, T=_labels)
+def newton_path(
+    network: Network, X: ArrayLike, T: ArrayLike
+) -> Iterator[tuple[Network, NDArray, float]]:
+    """Places with ever shorter gradients, be it toward a minimum or a saddle.
+
+    Parameters
+    ----------
+    network : Network
+        Where to start. Stays as it is.
+    X : array_like of float, shape (M, N)
+        Inputs, one row a sample.
+    T : array_like of int, shape (M,), or of float, shape (M, K)
+        Labels, or rows that sum to one.
+
+    Yields
+    ------
+    network : Network
+        A place, the start first; always the same object.
+    curvatures : ndarray, shape (P,)
+        The eigenvalues of H there, ascending.
+    length : float
+        The length of the gradient there. The path ends where no step shortens it.
+
+    Raises
+    ------
+    TypeError
+        If `network` is no Network, or an array does not hold real numbers.
+    ValueError
+        If shapes do not fit, NaN or infinity occurs, or `T` is no set of targets.
+
+    Notes
+    -----
+    The method of Levenberg and Marquardt for g = 0, with H from eq-why-product.
+
+    Examples
+    --------
+    >>> network = Network((1, 1, 2), "tanh", rng=np.random.default_rng(1))
+    >>> path = newton_path(network, [[1.0], [2.0]], [[0.25, 0.75], [0.75, 0.25]])
+    >>> lengths = [length for _, (_, _, length) in zip(range(99), path)]
+    >>> lengths[-1] < 1e-7 < lengths[0]
+    True
+    """
+    place, mu, unit = network.copy(), 1.0, np.eye(network.parameters.size)
+    while True:
+        g = place.gradient(X, T)  # (P,)
+        values, Q = np.linalg.eigh(bending(place, X, T)(unit))  # (P,), (P, P)
+        yield place, values, float(np.linalg.norm(g))
+        here, c = place.parameters.copy(), Q.T @ g
+        while mu < 1e12:
+            place.parameters = here - Q @ (values / (values**2 + mu) * c)
+            new = place.gradient(X, T)  # (P,)
+            if new @ new < g @ g:
+                break
+            mu *= 2
+        else:
+            place.parameters = here
+            return
+        mu /= 4
+
+
+_newton_path = bare(newton_path)
+
 # %% ../nbs/lib_17_curvature.ipynb #cd58d661
 @accepts(network=_Double(), X=_inputs, T=_labels, steps=count, tolerance=positive)
 def critical_point(
@@ -401,6 +698,116 @@ def critical_point(
         if place[2] <= tolerance:
             break
     return place
+
+# %% ../nbs/lib_17_curvature.ipynb #546a3953
+def _stacked_forward(network, theta, X):
+    "Sums and activations of S networks: for X of shape (M, N), or (S, B, N)."
+    (W, b), A, Z = _cut(theta, network.widths), [None], [X]
+    for r in range(1, len(W)):
+        A.append(Z[r - 1] @ _turned(W[r]) + b[r][:, None, :])  # (S, M, P_r)
+        Z.append(network.activations[r - 1].f(A[r]) if r < len(W) - 1 else None)
+    return A, Z
+
+
+@accepts(network=_network, theta=real("S P"), X=real("S B N"), T=real("S B K"))
+@finite("theta")
+def stacked_gradient(
+    network: Network, theta: ArrayLike, X: ArrayLike, T: ArrayLike
+) -> NDArray:
+    """A gradient for each of many networks of one shape, each from its own batch.
+
+    Parameters
+    ----------
+    network : Network
+        Whose shape and activation functions are used. Stays as it is.
+    theta : array_like of float, shape (S, P)
+        The parameters of the S networks, in the order of `network.parameters`.
+    X : array_like of float, shape (S, B, N)
+        A batch of inputs for each.
+    T : array_like of float, shape (S, B, K)
+        Its targets, as rows.
+
+    Returns
+    -------
+    ndarray, shape (S, P)
+
+    Raises
+    ------
+    TypeError
+        If `network` is no Network, or an array does not hold real numbers.
+    ValueError
+        If shapes do not fit, or NaN or infinity occurs.
+
+    Notes
+    -----
+    eq-delta-batch and eq-delta-batch-gradients on stacks of matrices.
+
+    Examples
+    --------
+    >>> network = Network((2, 3, 2), rng=np.random.default_rng(0))
+    >>> X, T = np.array([[1.0, 2.0]]), np.array([[1.0, 0.0]])
+    >>> g = stacked_gradient(network, [network.parameters], [X], [T])
+    >>> bool(np.allclose(g[0], network.gradient(X, T)))
+    True
+    """
+    A, Z = _stacked_forward(network, theta, X)
+    (W, b), f = _cut(theta, network.widths), network.activations
+    Y = np.exp(A[-1] - A[-1].max(axis=-1, keepdims=True))  # (S, B, K)
+    D = (Y / Y.sum(axis=-1, keepdims=True) - T) / X.shape[1]  # (S, B, K)
+    dW, db = [None] * len(W), [None] * len(W)
+    for r in range(len(W) - 1, 0, -1):
+        dW[r], db[r] = _turned(D) @ Z[r - 1], D.sum(axis=1)
+        if r > 1:
+            D = f[r - 2].df(A[r - 1]) * (D @ W[r])  # (S, B, P_{r−1})
+    return _joined(dW, db)  # (S, P)
+
+
+_stacked_gradient = bare(stacked_gradient)
+
+# %% ../nbs/lib_17_curvature.ipynb #27277e9d
+@accepts(samples=count, networks=count, batch_size=count, rng=generator)
+def shuffles(
+    samples: int, networks: int, batch_size: int,
+    rng: np.random.Generator | int | None = None,
+) -> Iterator[NDArray]:  # fmt: skip
+    """An epoch's batches for many networks, each with its own order.
+
+    Parameters
+    ----------
+    samples, networks : int
+        How many there are, M and S.
+    batch_size : int
+        Samples in a batch, B; the last one takes what is left.
+    rng : numpy.random.Generator, seed or None
+        Shuffles. None is fresh entropy.
+
+    Yields
+    ------
+    ndarray of int, shape (S, B)
+        The rows that each network takes.
+
+    Raises
+    ------
+    TypeError
+        If a count is no integer, or `rng` neither a generator nor a seed.
+    ValueError
+        If a count is below 1.
+
+    Notes
+    -----
+    eq-descent-batch, S times.
+
+    Examples
+    --------
+    >>> [rows.shape for rows in shuffles(5, 3, 2, rng=0)]
+    [(3, 2), (3, 2), (3, 1)]
+    """
+    order = rng.permuted(np.tile(np.arange(samples), (networks, 1)), axis=1)  # (S, M)
+    for first in range(0, samples, batch_size):
+        yield order[:, first : first + batch_size]
+
+
+_shuffles = bare(shuffles)
 
 # %% ../nbs/lib_17_curvature.ipynb #091ac5bc
 @accepts(
@@ -472,6 +879,54 @@ def fit_together(
         last = theta if np.isfinite(theta).all() else kept  # (S, P)
         for network, parameters in zip(networks, last):
             network.parameters = parameters
+
+# %% ../nbs/lib_17_curvature.ipynb #2a7469a8
+@accepts(network=_network, theta=real("S P", like="network"), X=_inputs, T=_rows)
+@finite("theta")
+def stacked_losses(
+    network: Network, theta: ArrayLike, X: ArrayLike, T: ArrayLike
+) -> NDArray:
+    """The mean loss of many networks of one shape, on the same samples.
+
+    Parameters
+    ----------
+    network : Network
+        Whose shape and activation functions are used. Stays as it is.
+    theta : array_like of float, shape (S, P)
+        The parameters of the S networks, in the order of `network.parameters`.
+    X : array_like of float, shape (M, N)
+        Inputs, one row a sample.
+    T : array_like of int, shape (M,), or of float, shape (M, K)
+        Labels, or rows that sum to one.
+
+    Returns
+    -------
+    ndarray of float64, shape (S,)
+
+    Raises
+    ------
+    TypeError
+        If `network` is no Network, or an array does not hold real numbers.
+    ValueError
+        If shapes do not fit, NaN or infinity occurs, or `T` is no set of targets.
+
+    Notes
+    -----
+    def-delta-network on stacks of matrices, all at once.
+
+    Examples
+    --------
+    >>> network = Network((2, 3, 2), rng=np.random.default_rng(0))
+    >>> stacked_losses(network, [np.zeros(17)], [[1.0, 2.0]], [0]).round(6).tolist()
+    [0.693147]
+    """
+    A, _ = _stacked_forward(network, theta, X)
+    rows = np.tile(T, (len(theta), 1))  # (S·M, K)
+    each = cross_entropy(A[-1].reshape(rows.shape), rows)  # (S·M,)
+    return each.reshape(len(theta), -1).mean(axis=1, dtype=np.float64)  # (S,)
+
+
+_stacked_losses = bare(stacked_losses)
 
 # %% ../nbs/lib_17_curvature.ipynb #80e8c0ce
 @accepts(network=_network, parameters=real("S P", like="network"), X=_inputs, T=_rows)
@@ -635,3 +1090,49 @@ def loss_slice(
         places = places[:, None] + np.outer(steps, second)  # (n, n, P)
     flat = places.reshape(-1, middle.size).astype(network.dtype, copy=False)
     return _losses_at(network, flat, X, T).reshape(places.shape[:-1])
+
+# %% ../nbs/lib_17_curvature.ipynb #8d8535e1
+@accepts(network=_network, rng=generator)
+def random_direction(
+    network: Network, rng: np.random.Generator | int | None = None
+) -> NDArray:
+    """A random direction with the length of the network's weights, node by node.
+
+    Parameters
+    ----------
+    network : Network
+        Whose weights give the lengths.
+    rng : numpy.random.Generator, seed or None
+        Draws the direction. None is fresh entropy.
+
+    Returns
+    -------
+    ndarray, shape (P,), dtype of the network
+        For each node of each layer, a vector as long as its incoming weights. The part
+        that belongs to biases is 0.
+
+    Raises
+    ------
+    TypeError
+        If `network` is no Network, or `rng` neither a generator nor a seed.
+    ValueError
+        If `rng` is a negative number.
+
+    Notes
+    -----
+    Filter normalization for dense layers (H. Li and others, 2018).
+
+    Examples
+    --------
+    >>> network = Network((2, 1, 2), rng=np.random.default_rng(0))
+    >>> network.W[1] = [[3.0, 4.0]]
+    >>> direction = random_direction(network, np.random.default_rng(1))
+    >>> round(float(np.linalg.norm(direction[:2])), 6), float(direction[2])
+    (5.0, 0.0)
+    """
+    direction = np.zeros_like(network.parameters)  # (P,)
+    for part, W in zip(_cut(direction, network.widths)[0][1:], network.W[1:]):
+        drawn = rng.standard_normal(W.shape)  # (P_r, P_{r−1})
+        lengths = np.linalg.norm(W, axis=1) / np.linalg.norm(drawn, axis=1)  # (P_r,)
+        part[...] = drawn * lengths[:, None]
+    return direction

@@ -56,7 +56,8 @@ class _Stalled:
         self.tol, self.patience, self.best, self.count = tol, patience, math.inf, 0
 
     def __call__(self, history):
-        loss = history.judged[-1]
+        last = history.epochs[-1]
+        loss = last.loss if last.validation_loss is None else last.validation_loss
         self.count = self.count + 1 if loss > self.best - self.tol else 0
         self.best = min(self.best, loss)
         if self.count > self.patience:

@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dlnbook.arguments import (
-    accepts, either, flag, function, in_place, number, positive, unread
+    accepts, count, either, flag, function, having, in_place, number, positive, unread
 )
 
+if TYPE_CHECKING:
+    from dlnbook.fitting import History
+
 # %% auto #0
-__all__ = ['Optimizer', 'Momentum', 'InverseDecay', 'StepDecay', 'Cosine', 'Warmup', 'AdaGrad', 'RMSProp', 'Adam', 'AdamW']
+__all__ = ['Optimizer', 'Momentum', 'InverseDecay', 'StepDecay', 'Cosine', 'Warmup', 'ReduceOnPlateau', 'AdaGrad', 'RMSProp',
+           'Adam', 'AdamW', 'Clipped']
 
 # %% ../nbs/14_optimizers.ipynb #1ecab66d
 class Optimizer:
@@ -277,6 +282,75 @@ class Warmup:
             return eta
         return eta * (self.start + (1 - self.start) * clock / self.epochs)
 
+# %% ../nbs/14_optimizers.ipynb #3284ef1b
+def _reduced(eta, factor, patience, losses):
+    "What becomes of η while these losses come in (eq-opt-plateau)."
+    least, waited = math.inf, 0
+    for loss in losses:
+        waited = 0 if loss < least else waited + 1
+        least = min(least, loss)
+        if waited == patience:
+            eta, waited = eta * factor, 0
+    return eta
+
+# %% ../nbs/14_optimizers.ipynb #9ff043c8
+@accepts(eta=positive, factor=number(above=0, below=1), patience=count)
+@dataclass
+class ReduceOnPlateau:
+    """A learning rate that falls whenever the loss has stopped falling.
+
+    Parameters
+    ----------
+    eta : float
+        The learning rate at the start, positive and finite.
+    factor : float
+        What it is multiplied by, above 0 and below 1.
+    patience : int
+        After so many epochs without a new least loss, at least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is no number or not in its range. Called, if the clock is no
+        number of at least 0.
+    RuntimeError
+        If it is called after an epoch whose history `watch` has not seen.
+
+    Notes
+    -----
+    eq-opt-plateau. Give it to `fit` twice, as ``eta=rule`` and with ``stop=rule.watch``.
+    Compared are the validation losses, or the losses on the way where there are no
+    validation data. The numbers are those of torch.optim.lr_scheduler.ReduceLROnPlateau
+    with ``threshold=0`` and a patience that is smaller by one.
+
+    Examples
+    --------
+    >>> rule = ReduceOnPlateau(0.8, factor=0.5, patience=2)
+    >>> rule.after([0.7, 0.6, 0.6, 0.5]), rule.after([0.7, 0.6, 0.6, 0.7])
+    (0.8, 0.4)
+    """
+
+    eta: float
+    factor: float = 0.1
+    patience: int = 10
+    _seen: tuple = field(default=(0, 0.0), init=False, repr=False, compare=False)
+
+    def after(self, losses: list[float]) -> float:
+        "The learning rate after epochs with these losses."
+        return _reduced(self.eta, self.factor, self.patience, losses)
+
+    def watch(self, history: History) -> None:
+        "Look at the losses so far; a stop rule that never stops."
+        self._seen = len(history), self.after(history.judged)
+
+    @_clocked
+    def __call__(self, clock: float) -> float:
+        if clock < 1:
+            return self.eta
+        if int(clock) != self._seen[0]:
+            raise RuntimeError("eta: expected its watch among the stop rules")
+        return self._seen[1]
+
 # %% ../nbs/14_optimizers.ipynb #dbd50f19
 def _over_size(numerator, squares, epsilon, out):
     "numerator / (√squares + ε), without new memory."
@@ -470,3 +544,50 @@ class AdamW(Adam):
         self.fill(gradient, eta, **state)
         parameters *= 1 - eta * self.decay
         parameters -= state["step"]
+
+# %% ../nbs/14_optimizers.ipynb #c690b20d
+@accepts(optimizer=having("start", "step"), norm=positive)
+@dataclass(frozen=True)
+class Clipped:
+    """An optimizer that is shown no gradient longer than a given length.
+
+    Parameters
+    ----------
+    optimizer : object
+        Which one; with methods ``start`` and ``step`` such as those of `Optimizer`.
+    norm : float
+        The greatest length of a gradient, positive and finite.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `optimizer` is none, or `norm` no positive finite number.
+
+    Notes
+    -----
+    eq-opt-clip, by R. Pascanu, T. Mikolov and Y. Bengio (2013). The gradients are those
+    of ``torch.nn.utils.clip_grad_norm_``, which adds 1e-6 to the length. A decay outside the
+    gradient, as AdamW's, is not clipped.
+
+    Examples
+    --------
+    >>> optimizer, theta = Clipped(Momentum(0.0), norm=1.0), np.array([8.0, 8.0])
+    >>> optimizer.step(theta, np.array([3.0, 4.0]), 5.0, optimizer.start(theta))
+    >>> theta.tolist()
+    [5.0, 4.0]
+    """
+
+    optimizer: Any
+    norm: float
+
+    def start(self, parameters: NDArray) -> dict[str, NDArray]:
+        "The optimizer's state, and room for a gradient."
+        return self.optimizer.start(parameters) | {"clipped": np.zeros_like(parameters)}
+
+    @accepts(parameters=in_place("P"), gradient=unread("P"), eta=number(least=0))
+    def step(self, parameters: NDArray, gradient: NDArray, eta: float, state: dict) -> None:
+        "Change parameters and state in place; nothing is allocated."
+        inner = {name: each for name, each in state.items() if name != "clipped"}
+        length = math.sqrt(np.einsum("p,p", gradient, gradient, dtype=np.float64))
+        np.multiply(gradient, self.norm / max(length, self.norm), out=state["clipped"])
+        self.optimizer.step(parameters, state["clipped"], eta, inner)

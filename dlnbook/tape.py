@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .activation import ACTIVATIONS
 from dlnbook.arguments import (
-    accepts, bare, bounded, count, generator, having, instance, integers, optional, positive,
+    accepts, bare, behind, bounded, count, generator, having, instance, integers, optional, positive,
     precision, unread
 )  # fmt: skip
 from .arguments import widths as layer_widths
@@ -311,6 +311,8 @@ class Tape:
         self.network, self.batch_size = network, batch_size
         self.noise, self.penalty, self.rng = noise, penalty, rng
         self.weights = None if weights is None else weights.astype(network.dtype)
+        if penalty is not None:  # its own doors would look at all weights at every step
+            self._price, self._add_price = behind(penalty.value), behind(penalty.add_gradient)
         self._allocate(network.widths, batch_size, network.dtype)
         self._records, self._ready = {}, None
         self._seen_X = self._seen_T = None
@@ -420,7 +422,7 @@ class Tape:
         call, arguments = record.loss
         loss = -float(call(*arguments)) / record.n
         if self.penalty is not None:
-            loss += float(self.penalty.value(self.network.W))
+            loss += float(self._price(self.network.W))
         self._ready = record
         return loss
 
@@ -434,7 +436,7 @@ class Tape:
         for call, arguments in record.backward:
             call(*arguments)
         if self.penalty is not None:
-            self.penalty.add_gradient(self.network.W, self._work.dW)
+            self._add_price(self.network.W, self._work.dW)
         return self.gradient
 
     def _step(self, X, T, rows, eta):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from dlnbook import (
-    activation, chain, data, delta, descent, hidden, initialization, landscape, loss, network, nonlinearities, numeric, regularization,
+    activation, chain, curvature, data, delta, descent, hidden, initialization, landscape, loss, network, nonlinearities, numeric, regularization,
 )  # fmt: skip
 
 EXAMPLES = int(os.environ.get("DLNBOOK_FUZZ", 500))  # of each test
@@ -268,11 +268,11 @@ def test_measures(drawn):
     spread, norms = ask(initialization.measured_spread, net, X, y), ask(nonlinearities.delta_norms, net, X, y)
     assert spread is None or all(np.isfinite(each[1:]).all() for each in spread)
     assert norms is None or np.isfinite(norms[1:]).all()
-    velocity = ask(landscape.logit_velocity, net, X, np.resize(G, net.parameters.size))
+    velocity = ask(curvature.logit_velocity, net, X, np.resize(G, net.parameters.size))
     assert velocity is None or np.isfinite(velocity).all()
     stack = np.stack([net.parameters, np.resize(A, net.parameters.size)])
-    slopes = ask(landscape.stacked_gradient, net, stack, np.stack([X, X]), np.eye(2, dtype=dtype)[[y, y]])
-    losses = ask(landscape.stacked_losses, net, stack, X, y)
+    slopes = ask(curvature.stacked_gradient, net, stack, np.stack([X, X]), np.eye(2, dtype=dtype)[[y, y]])
+    losses = ask(curvature.stacked_losses, net, stack, X, y)
     assert all(each is None or np.isfinite(each).all() for each in (slopes, losses))
     right, alone = ask(net.gradient, X, y), ask(net.loss, X, y)
     if slopes is not None and right is not None and np.abs(X).max() < 1 < 1 / np.abs(W).max(initial=1e-9):

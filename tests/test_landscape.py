@@ -14,13 +14,12 @@ from benchmarks import landscape as benchmark
 from benchmarks import plain
 from dlnbook.activation import Activation
 from dlnbook.curvature import (
-    connect, critical_point, extreme_curvatures, fit_together, hessian, hessian_product, jacobian_product, lanczos, loss_slice, losses_at,
+    Ritz, bending, connect, critical_point, extreme_curvatures, fit_together, hessian, hessian_product, jacobian_product, lanczos, logit_velocity,
+    loss_slice, losses_at, newton_path, random_direction, ritz, shuffles, stacked_gradient, stacked_losses,
 )  # fmt: skip
 from dlnbook.data import digits
 from dlnbook.descent import Diverged
-from dlnbook.landscape import (
-    Ritz, bending, bezier, logit_velocity, newton_path, pull, random_direction, ritz, shuffles, stacked_gradient, stacked_losses,
-)  # fmt: skip
+from dlnbook.landscape import bezier, pull
 from dlnbook.network import Network
 
 torch.set_num_threads(1)

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from dlnbook import optimizers
-from dlnbook.fitting import fit
+from dlnbook.fitting import Epoch, History, fit
 from dlnbook.network import Network
-from dlnbook.optimizers import AdaGrad, Adam, AdamW, Cosine, InverseDecay, Momentum, Optimizer, RMSProp, StepDecay, Warmup
+from dlnbook.optimizers import (
+    AdaGrad, Adam, AdamW, Clipped, Cosine, InverseDecay, Momentum, Optimizer, ReduceOnPlateau, RMSProp, StepDecay, Warmup,
+)  # fmt: skip
 
 torch.set_num_threads(1)
 
@@ -87,7 +89,38 @@ def test_without_momentum_it_is_the_plain_step():
     np.testing.assert_allclose(networks[0].parameters, networks[1].parameters, rtol=1e-13)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("inner, theirs", [PEERS[4], PEERS[-1]], ids=["momentum", "AdamW"])
+@pytest.mark.parametrize("norm", [0.5, 5.0, 500.0])
+def test_clipped_gradients_are_torch_s(inner, theirs, norm):
+    "Their length is divided by |g| + 1e-6 there, hence the tolerance."
+    ours, rng = Clipped(inner, norm), np.random.default_rng(1)
+    theta = rng.normal(size=50)
+    peer = torch.nn.Parameter(torch.from_numpy(theta.copy()))
+    optimizer, state = theirs([peer]), ours.start(theta)
+    for s in range(100):
+        eta, gradient = 0.1 / (1 + s / 50), rng.normal(size=50) * 10 ** rng.uniform(-2, 1)
+        optimizer.param_groups[0]["lr"] = eta
+        peer.grad = torch.from_numpy(gradient.copy())
+        torch.nn.utils.clip_grad_norm_([peer], norm)
+        optimizer.step()
+        ours.step(theta, gradient, eta, state)
+    np.testing.assert_allclose(theta, peer.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype, long", [(np.float32, 1e30), (np.float64, 1e100)])
+def test_a_clip_keeps_the_direction_of_very_long_gradients(dtype, long):
+    theta, clip = np.zeros(2, dtype), Clipped(Momentum(0.0), 5.0)
+    clip.step(theta, np.array([3 * long, -4 * long], dtype), 1.0, clip.start(theta))
+    np.testing.assert_allclose(theta, [-3, 4], rtol=1e-6)
+    clip.step(theta, np.zeros(2, dtype), 1.0, clip.start(theta))
+    np.testing.assert_allclose(theta, [-3, 4], rtol=1e-6)
+    for bad in (np.nan, np.inf):  # is left to the training to see
+        with np.errstate(invalid="ignore"):
+            clip.step(theta, np.array([bad, 1], dtype), 1.0, clip.start(theta))
+        assert np.isnan(theta).any()
+
+
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, Clipped(Adam(), 1.0)], ids=repr)
 def test_a_step_allocates_nothing_that_grows(optimizer):
     theta, gradient = np.zeros(1_000_000), np.ones(1_000_000)
     state = optimizer.start(theta)
@@ -162,7 +195,7 @@ def test_an_optimizer_of_one_s_own_needs_one_method():
         Optimizer().step(np.ones(2), np.ones(2), 0.1, Optimizer().start(np.ones(2)))
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS[4:], ids=repr)
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS[4:], Clipped(Adam(), 0.1)], ids=repr)
 def test_a_checkpoint_with_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, optimizer):
     def run(epochs, path=None):
         network = Network((3, 8, 2), rng=np.random.default_rng(4))
@@ -178,7 +211,7 @@ def test_a_checkpoint_with_optimizer_and_schedule_goes_on_bit_for_bit(tmp_path, 
             rng=np.random.default_rng(5), optimizer=Momentum(0.8), progress=False, checkpoint=path)  # fmt: skip
 
 
-OBJECTS = [*OPTIMIZERS, StepDecay(0.1, 0.5, 3), InverseDecay(0.1, 2), Cosine(0.1, 5, 0.01), Warmup(2, 0.1), Warmup(2, Cosine(0.1, 5))]
+OBJECTS = [*OPTIMIZERS, Clipped(AdamW(decay=0.3), 2.0), ReduceOnPlateau(0.1, 0.5, 3), StepDecay(0.1, 0.5, 3), InverseDecay(0.1, 2), Cosine(0.1, 5, 0.01), Warmup(2, 0.1), Warmup(2, Cosine(0.1, 5))]
 
 
 @pytest.mark.parametrize("each", OBJECTS, ids=repr)
@@ -235,6 +268,41 @@ def test_between_epochs_schedules_follow_their_formulas():
     assert Cosine(0.8, 10, 0.2)(99) == 0.2 and Warmup(5, StepDecay(0.8, 0.5, 2))(7.5) == 0.4
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("factor, patience", [(0.1, 1), (0.5, 2), (0.7, 5)])
+def test_a_plateau_is_torch_s(factor, patience):
+    losses = np.random.default_rng(patience).normal(size=60).round(1) - np.linspace(0, 2, 60)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.8)
+    scheduler = LR.ReduceLROnPlateau(optimizer, factor=factor, patience=patience - 1, threshold=0, eps=0)
+    rule, history, ours, theirs = ReduceOnPlateau(0.8, factor, patience), History(), [], []
+    for epoch, loss in enumerate(losses):
+        ours.append(rule(epoch + 0.5))
+        theirs.append(optimizer.param_groups[0]["lr"])
+        history.epochs.append(Epoch(epoch + 1, 0.8, loss, 0.5))
+        rule.watch(history)
+        optimizer.step()
+        scheduler.step(loss)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    assert len(set(ours)) > 3
+
+
+def test_a_plateau_goes_on_from_a_checkpoint_and_begins_anew_without(tmp_path):
+    def run(epochs, rule, path=None):
+        network = Network((3, 8, 2), rng=np.random.default_rng(4))
+        how = dict(batch_size=8, eta=rule, stop=[rule.watch], progress=False, checkpoint=path)
+        history = fit(network, X, y, epochs=epochs, rng=np.random.default_rng(5), **how)
+        return network.parameters, history.eta
+
+    rule = ReduceOnPlateau(3.0, 0.5, 1)
+    whole, etas = run(12, rule)
+    run(7, rule, tmp_path / "halfway")
+    resumed, again = run(12, ReduceOnPlateau(3.0, 0.5, 1), tmp_path / "halfway")
+    assert np.array_equal(whole, resumed) and etas == again and len(set(etas)) > 1
+    assert np.array_equal(run(12, rule)[0], whole)  # an object that has been used
+    with pytest.raises(RuntimeError, match="^eta: expected its watch among the stop rules"):
+        fit(Network((3, 8, 2), rng=0), X, y, epochs=3, batch_size=8, eta=rule, progress=False)
+
+
 # bad input
 
 GOOD = {
@@ -247,6 +315,8 @@ GOOD = {
     InverseDecay: {"eta": 0.1, "epochs": 3},
     Cosine: {"eta": 0.1, "epochs": 3, "least": 0.0},
     Warmup: {"epochs": 3, "then": 0.1, "start": 0.1},
+    ReduceOnPlateau: {"eta": 0.1, "factor": 0.5, "patience": 3},
+    Clipped: {"optimizer": Momentum(0.9), "norm": 1.0},
 }
 NUMBERS = [(math.nan, ValueError, "finite"), (math.inf, ValueError, "finite"), ("1", TypeError, "number"), (True, TypeError, "number")]
 POSITIVE = [(0, ValueError, ""), (-1.0, ValueError, "")]
@@ -256,12 +326,17 @@ BAD = [
     *((f, name, *row) for f, name in ((Cosine, "least"), (AdamW, "decay")) for row in NUMBERS + [(-0.2, ValueError, "at least 0")]),
     *((f, name, *row) for f, name in ((StepDecay, "eta"), (StepDecay, "factor"), (StepDecay, "epochs"), (InverseDecay, "eta"), (InverseDecay, "epochs"), (Cosine, "eta"),
                                       (Cosine, "epochs"), (Warmup, "epochs"), (Warmup, "then"), (Warmup, "start"), (AdaGrad, "epsilon"), (RMSProp, "epsilon"),
-                                      (Adam, "epsilon"), (AdamW, "epsilon")) for row in NUMBERS + POSITIVE),
+                                      (Adam, "epsilon"), (AdamW, "epsilon"), (ReduceOnPlateau, "eta"), (ReduceOnPlateau, "factor"), (Clipped, "norm")) for row in NUMBERS + POSITIVE),
     (Momentum, "nesterov", 1, TypeError, "True or False"),
     (StepDecay, "factor", 1.5, ValueError, "at most 1"),
     (Cosine, "least", 0.2, ValueError, "at most 0.1"),
     (Warmup, "start", 1.5, ValueError, "at most 1"),
     (Warmup, "then", Cosine, TypeError, ""),
+    (ReduceOnPlateau, "factor", 1.0, ValueError, "below 1"),
+    (ReduceOnPlateau, "patience", 0, ValueError, "at least 1"),
+    (ReduceOnPlateau, "patience", 1.5, TypeError, ""),
+    (Clipped, "optimizer", Adam, TypeError, "the class"),
+    (Clipped, "optimizer", 0.9, TypeError, ""),
 ]  # fmt: skip
 
 
@@ -281,7 +356,7 @@ def test_every_parameter_has_a_row():
     assert {getattr(optimizers, name) for name in optimizers.__all__} - set(GOOD) == {Optimizer}
 
 
-@pytest.mark.parametrize("schedule", [StepDecay(0.1, 0.5, 3), InverseDecay(0.1, 3), Cosine(0.1, 3), Warmup(3, 0.1)], ids=repr)
+@pytest.mark.parametrize("schedule", [StepDecay(0.1, 0.5, 3), InverseDecay(0.1, 3), Cosine(0.1, 3), Warmup(3, 0.1), ReduceOnPlateau(0.1)], ids=repr)
 @pytest.mark.parametrize("clock, error", [(-1, ValueError), (math.nan, ValueError), ("1", TypeError)])
 def test_a_clock_must_be_a_time(schedule, clock, error):
     with pytest.raises(error, match="^clock: expected"):

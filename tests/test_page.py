@@ -194,13 +194,13 @@ def test_marks_lead_to_checks_and_back(visit):
 
 def test_reference_and_chapters_link_to_each_other(visit):
     with visit() as seen:
-        tab = seen.open("api.html")
+        tab = seen.open("reference/loss.html")
         entry = tab.locator("dt[id='dlnbook.loss.softmax'] + dd")
         back = entry.locator(".dln-derived a").get_attribute("href")
         assert "nbs/02_loss.html#" in back
         tab = seen.open(back)
         assert tab.locator(f"[id='{urlsplit(back).fragment}']").count() == 1
-        assert tab.locator(".dln-exported-note a[href$='api.html#dlnbook.loss.softmax']").count() == 1
+        assert tab.locator(".dln-exported-note a[href$='reference/loss.html#dlnbook.loss.softmax']").count() == 1
 
 
 def test_notebooks_can_be_downloaded_and_are_in_plain_words(visit):
