@@ -6,8 +6,8 @@
   const LETTER = 9.5; // px, about, of one letter
   const WRAPPER = /^\s*\\begin\{(split|aligned|align\*?|gathered|equation\*?)\}([\s\S]*)\\end\{\1\}\s*$/;
   const RELATION = /^(?:=|<|>|\\(?:le|ge|leq|geq|approx|ne|neq|leftarrow|rightarrow|to|mapsto|propto|sim|equiv|iff|ll|gg|Rightarrow|Longrightarrow|Leftrightarrow|longrightarrow|quad\s*\\Rightarrow)(?![A-Za-z]))/;
-  const SUM = /^(?:[+-]|\\(?:pm|cdot|times|odot)(?![A-Za-z]))/;
-  const SPACE = /^\\q?quad(?![A-Za-z])/;
+  const SUM = /^(?:[+-]|\\(?:pm|cdots?|times|odot)(?![A-Za-z]))/;
+  const SPACE = /^(?:\\q?quad(?![A-Za-z])|\\ (?=\s*\\text))/; // between equations, and before words
 
   // A source, cut where `at` says so outside of all braces, brackets and environments. Each piece but the first begins with what it was cut at.
   function cut(tex, at) {
@@ -48,7 +48,7 @@
       for (let n = 0; n < cells.length; n += 2) {
         const sides = cells.slice(n, n + 2).join(" ");
         for (const part of cut(sides, (rest, before) => (before.trim() ? rest.match(SPACE)?.[0].length : 0))) {
-          const bare = part.replace(/^(?:\s*\\q?quad(?![A-Za-z]))+/, "").trim();
+          const bare = part.replace(/^(?:\s*\\(?:q?quad(?![A-Za-z])| ))+/, "").trim();
           if (bare) found.push(bare);
         }
       }
