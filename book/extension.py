@@ -23,7 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from book import captions, citations, depth, formulas, head, notation, notebooks, plain, previews, search, terms
+from book import captions, citations, depth, exercises, formulas, head, notation, notebooks, plain, previews, search, terms
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ TAGS = {
     ("export", None): "dln-export",
     ("exports", None): "dln-export",
     ("checks", None): "dln-check",
+    ("exercise", None): "dln-exercise",
 }
 
 
@@ -404,6 +405,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_js_file("formulas.js", loading_method="defer")
     app.add_js_file("previews.js", loading_method="defer")
     citations.register()
+    exercises.setup(app)
     app.connect("config-inited", add_assets)
     app.connect("builder-inited", index_exports)
     app.connect("builder-inited", read_in_parallel)
