@@ -23,7 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from book import captions, citations, depth, exercises, formulas, head, notation, notebooks, plain, previews, search, terms
+from book import captions, citations, depth, exercises, formulas, head, hunt, notation, notebooks, plain, previews, search, terms
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,8 @@ def on_source_read(app: Sphinx, docname: str, source: list[str]) -> None:
         "outputs": [],
         "source": f"# depends on {notebooks.digest(files, *settings)}",
     }
-    prepare(raw)["cells"].insert(0, key)
+    hunt.insert(prepare(raw), notebooks.read(path))
+    raw["cells"].insert(0, key)
     # Kept beside the notebook: the execution cache minds metadata, and no cell runs differently for being folded.
     app.env.temp_data["dln_cells"] = [cell.pop("dln", {}) for cell in raw["cells"]]
     source[0] = json.dumps(raw)
@@ -278,15 +279,22 @@ def link_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, li
 
 
 def number_equations(app: Sphinx, document: nodes.document, docname: str) -> None:
-    "In the docstrings of the exported cells: an equation is called by its number, not by its label."
+    "In the docstrings of the exported cells, and in hunts: an equation is called by its number, not by its label."
     known = app.env.get_domain("math").equations
+
+    def numbered(text: str) -> str:
+        return LABEL.sub(lambda found: f"({plain.equation_number(app.env, found[1])})" if found[1] in known else found[1], text)
+
     for cell in document.findall(nodes.container):
         if "tag_dln-export" in cell.get("classes", ()):
             for code in cell.findall(nodes.literal_block):
                 text = code.astext()
-                said = LABEL.sub(lambda found: f"({plain.equation_number(app.env, found[1])})" if found[1] in known else found[1], text)
+                said = numbered(text)
                 if said != text:
                     code.children[:] = [nodes.Text(said)]
+    for code in document.findall(nodes.raw):
+        if code.get("dln_code"):
+            code.children[:] = [nodes.Text(numbered(code.astext()))]
 
 
 # Everything from the book's own origin
@@ -406,6 +414,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_js_file("previews.js", loading_method="defer")
     citations.register()
     exercises.setup(app)
+    hunt.setup(app)
     app.connect("config-inited", add_assets)
     app.connect("builder-inited", index_exports)
     app.connect("builder-inited", read_in_parallel)
