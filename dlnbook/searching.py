@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from dlnbook.arguments import (
 from .descent import Diverged
 from .fitting import interruptions
 from .hyperparameters import log_scale, rivals, spread, winner
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _log_scale, _rivals, _spread, _winner = map(bare, (log_scale, rivals, spread, winner))
 
@@ -463,7 +466,7 @@ class _Runs:
 
     train: Callable
     todo: list
-    jobs: int | None
+    jobs: Any
 
     def __len__(self):
         return len(self.todo)
@@ -471,7 +474,8 @@ class _Runs:
     def __iter__(self):
         if self.jobs == 1 or not self.todo or sys.platform == "emscripten":
             return (_run(self.train, *run) for run in self.todo)
-        return _spread_out(self.train, self.todo, self.jobs)
+        spread_out = _submitted if _is_executor(self.jobs) else _spread_out
+        return spread_out(self.train, self.todo, self.jobs)
 
 
 def _spread_out(train, todo, jobs):
@@ -491,6 +495,39 @@ def _spread_out(train, todo, jobs):
         portion = 4 * parallel._effective_n_jobs()
         for start in range(0, len(tasks), portion):
             yield from parallel(tasks[start : start + portion])
+
+# %% ../nbs/lib_15_searching.ipynb #39c771bd
+def _is_executor(value):
+    "Whether a value is an executor, or can be taken for one."
+    return callable(getattr(value, "submit", None)) and not isinstance(value, type)
+
+
+def _submitted(train, todo, executor):
+    "The runs as they finish, by an executor."
+    from concurrent.futures import as_completed
+
+    futures, given, error = [], set(), None
+    try:
+        try:
+            for run in todo:
+                futures.append(executor.submit(_run, train, *run))
+        except RuntimeError as broken:  # a worker has died already
+            error = broken
+        for future in as_completed(futures):
+            error = error or future.exception()
+            if error:
+                break
+            given.add(future)
+            yield future.result()
+        for future in futures:
+            future.cancel()
+            if future not in given and future.done() and not (future.cancelled() or future.exception()):
+                yield future.result()
+        if error:
+            raise error
+    finally:
+        for future in futures:
+            future.cancel()
 
 # %% ../nbs/lib_15_searching.ipynb #dfd66d2b
 @dataclass(frozen=True)
@@ -544,10 +581,12 @@ def _different(values, name):
 
 
 class _Jobs:
-    "A number of trainings at once, as joblib counts them."
+    "A number of trainings at once, as joblib counts them, or an executor."
 
-    def check(self, value: Any, name: str, bound: dict) -> int:
-        "Refuse 0, and what is no integer."
+    def check(self, value: Any, name: str, bound: dict) -> Any:
+        "Refuse 0, and what is neither."
+        if _is_executor(value):
+            return value
         jobs = count(least=-(2**31)).check(value, name, bound)
         if jobs == 0:
             raise ValueError(f"{name}: expected a number of trainings, or −1, got 0")
@@ -564,7 +603,7 @@ def search(
     *,
     seeds: Iterable[int],
     file: str | os.PathLike | None = None,
-    jobs: int | None = 1,
+    jobs: int | Executor | None = 1,
     progress: bool = True,
 ) -> Trials:
     """Try every candidate with every seed.
@@ -582,8 +621,10 @@ def search(
         Each score is written here when it is known. If the file is there already, what
         is in it is not computed again; so a search goes on after an interruption, or
         with more candidates or seeds. One search at a time may use it.
-    jobs : int or None
-        How many trainings at once. 1 needs no other library. Anything else is joblib's
+    jobs : int, None or concurrent.futures.Executor
+        How many trainings at once, or who makes them: an executor such as
+        ``ProcessPoolExecutor()``, ``mpi4py.futures.MPIPoolExecutor()`` or
+        ``dask.distributed.Client().get_executor()``. 1 needs no other library. Anything else is joblib's
         ``n_jobs``: −1 is one per core, and None what its context says, such as
         ``with joblib.parallel_config("dask")`` for a cluster. In a browser, which has
         no processes, it is always 1.
@@ -604,7 +645,7 @@ def search(
         If there are no candidates or seeds, one occurs twice, `jobs` is 0, or the file
         is another one or damaged.
     ModuleNotFoundError
-        If `jobs` is not 1 and joblib is not installed.
+        If `jobs` is another number than 1 and joblib is not installed.
     OSError
         If the file cannot be read or written.
     KeyboardInterrupt
@@ -655,7 +696,7 @@ def successive_halving(
     factor: int = 3,
     seeds: Iterable[int] = (0,),
     file: str | os.PathLike | None = None,
-    jobs: int | None = 1,
+    jobs: int | Executor | None = 1,
     progress: bool = True,
 ) -> list[Trials]:
     """Train all candidates a little, the better ones longer, and so on.

@@ -1,5 +1,6 @@
 // A code cell of the page: its editor, its buttons, what it shows.
 
+import { Exercise } from "./exercise.js";
 import { Outputs } from "./outputs.js";
 
 const button = (text, label, onclick) => Object.assign(document.createElement("button"), { type: "button", textContent: text, ariaLabel: label, onclick });
@@ -22,6 +23,7 @@ export class Cell {
     this.host = element.querySelector(".cell_output") ?? this.makeHost();
     this.still = [...this.host.childNodes]; // what the static page shows
     this.outputs = new Outputs(this.host, widgets);
+    this.exercise = Exercise.of(this);
     this.has = false; // whether this Python has run it
   }
 
@@ -70,7 +72,7 @@ export class Cell {
     this.stopButton.hidden = true;
     this.resetButton = button("Reset", `Reset cell ${this.number} to the book's text`, () => this.reset());
     const copy = button("Copy", `Copy the code of cell ${this.number}`, () => this.copy(copy));
-    tools.append(this.line, copy, this.resetButton, this.runButton, this.stopButton);
+    tools.append(this.line, copy, this.resetButton, ...(this.exercise?.tools(this.runButton) ?? []), this.runButton, this.stopButton);
     return tools;
   }
 
@@ -123,6 +125,8 @@ export class Cell {
     if (this.line) this.line.textContent = STATES[name] + (seconds === undefined ? "" : ` ${seconds.toFixed(2)} s`) + size;
   }
 
+  get code() { return this.exercise?.code(this.text) ?? this.text; }
+
   begin() {
     this.state("running");
     this.outputs.printed = null;
@@ -134,5 +138,6 @@ export class Cell {
     this.has = true;
     if (ended) this.state("stopped");
     else this.state(ok ? "ran" : "failed", seconds);
+    this.exercise?.said();
   }
 }

@@ -135,7 +135,7 @@ class Notebook {
     this.meter.value = count - 1;
     this.busy = cell;
     cell.begin();
-    cell.end(await this.python.run(cell.id, cell.text));
+    cell.end(await this.python.run(cell.id, cell.code));
     this.busy = null;
   }
 

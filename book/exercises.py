@@ -1,0 +1,66 @@
+"""The page that lists all exercises in which a reader writes a program.
+
+`#| exercise: name` above a cell says that it holds the stub of one; the nearest `{exercise}` before it says what is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+
+from book.notebooks import Notebook, live
+
+ASKED = re.compile(r"^`{3,}\{exercise\}[ \t]*(.*?)[ \t]*\n:label: (\S+)", re.MULTILINE)
+KEEPER = """<div class="dln-keeper" hidden>
+<p class="dln-keeper-line" role="status"></p>
+<p><button type="button" class="dln-keeper-save">Save as a file</button>
+<button type="button" class="dln-keeper-clear">Forget all of it</button></p>
+</div>"""
+
+
+@dataclass(frozen=True)
+class Written:
+    "An exercise that is written: what it is called in code and on the page, and its label."
+
+    name: str
+    title: str
+    label: str
+
+
+def written(book: Notebook) -> list[Written]:
+    "The exercises of a notebook that a reader writes."
+    found, asked = [], ("", "")
+    for cell in book.cells:
+        if cell.kind == "markdown":
+            asked = ([asked] + ASKED.findall(cell.source))[-1]
+        found += [Written(name, *asked) for name in cell.arguments("exercise")]
+    return found
+
+
+class ListOfExercises(Directive):
+    "A table of all of them by chapter, with a place for what is done, and buttons to save and to clear it."
+
+    def run(self) -> list[nodes.Node]:
+        env = self.state.document.settings.env
+        rows = []
+        for book in live():
+            env.note_dependency(str(book.path))
+            for each in written(book):
+                state = f'<span class="dln-done" data-exercise="{each.name}">not yet</span>'
+                rows.append(f"| {{doc}}`nbs/{book.name}` | {{ref}}`{each.title} <{each.label}>` | `{each.name}` | {state} |")
+        lines = ["| chapter | exercise | you write | done |", "|---|---|---|---|", *rows]
+        host = nodes.container(classes=["dln-exercises"])
+        self.state.nested_parse(StringList(lines, "the list of exercises"), self.content_offset, host)
+        return [host, nodes.raw("", KEEPER, format="html")]
+
+
+def setup(app: Sphinx) -> None:
+    "What the page's extension adds."
+    app.add_directive("dln-exercises", ListOfExercises)
+    app.add_css_file("exercises.css")
+    app.add_js_file("exercises.js", loading_method="defer")

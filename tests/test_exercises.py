@@ -1,0 +1,133 @@
+"""The exercises that a reader writes: every stub says that it is one, every solution is right, every slip is named.
+
+Of a chapter only the cells are run that its exercises need.
+"""
+
+import ast
+import builtins
+import json
+import re
+import symtable
+
+import pytest
+from chapters import Session, at_home
+
+from book.notebooks import read_all
+from dlnbook.exercises import EXERCISES
+
+BOOKS = [book for book in read_all() if any(cell.has("exercise") for cell in book.cells)]
+STUBS = {name: (book, index) for book in BOOKS for index, cell in enumerate(book.cells) for name in cell.arguments("exercise")}
+OTHERS = {"wrong numbers": lambda *args, **how: 0.123, "nothing": lambda *args, **how: None}
+
+
+def _binds(source):
+    "The names that a cell defines."
+    nodes = [node for each in ast.parse(source).body for node in _here(each)]
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    return names | {(each.asname or each.name).partition(".")[0] for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)) for each in node.names}
+
+
+def _here(node):
+    "The nodes of a statement outside the functions that it defines."
+    yield node
+    if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+        for child in ast.iter_child_nodes(node):
+            yield from _here(child)
+
+
+def _asks(source):
+    "The names that a cell uses and does not define."
+    todo, names = [symtable.symtable(source, "a cell", "exec")], set()
+    while todo:
+        table = todo.pop()
+        todo += table.get_children()
+        names |= {each.get_name() for each in table.get_symbols() if each.is_referenced() and (each.is_global() or table.get_type() == "module")}
+    return names - _binds(source) - set(dir(builtins))
+
+
+def needed(book, index):
+    "The cells above one that it needs: what the chapter exports, and for each name the last that defines it."
+    found, todo = {i for i in range(index) if book.cells[i].has("export")}, [index]
+    while todo:
+        for name in _asks(book.cells[(at := todo.pop())].source):
+            above = [i for i in range(at) if book.cells[i].runs and name in _binds(book.cells[i].source)]
+            if above and above[-1] not in found:
+                found.add(above[-1])
+                todo.append(above[-1])
+    return sorted(found)
+
+
+def declaration(book, index):
+    "The nearest cell above a stub that declares its exercise."
+    [name] = book.cells[index].arguments("exercise")
+    return max(i for i in range(index) if re.search(rf'\bExercise\(\s*"{name}"', book.cells[i].source))
+
+
+def solution(book, index):
+    "The first cell below a stub that defines the same name."
+    [name] = book.cells[index].arguments("exercise")
+    return min(i for i in range(index + 1, len(book.cells)) if book.cells[i].runs and name in _binds(book.cells[i].source))
+
+
+@pytest.fixture(scope="module")
+def sessions():
+    "A session for each chapter, in which its exercises are declared."
+    found = {}
+    for book in BOOKS:
+        wanted = {declaration(book, index) for name, (home, index) in STUBS.items() if home is book}
+        cells = sorted({each for index in wanted for each in needed(book, index)} | wanted)
+        found[book.name] = session = Session(book)
+        with at_home():
+            for index in cells:
+                session.run(index)
+    return found
+
+
+@pytest.fixture
+def session(sessions, name):
+    return sessions[STUBS[name][0].name]
+
+
+@pytest.mark.parametrize("name", STUBS)
+def test_the_stub_says_that_it_is_one(session, name):
+    book, index = STUBS[name]
+    session.run(index)
+    told = EXERCISES[name].judged(session.namespace[name])
+    assert told.state == "unwritten" and str(told).startswith("Not written yet.") and f"`{name}`" in told.words
+    assert told.hints == tuple(EXERCISES[name].hints) and 2 <= len(told.hints) <= 5
+
+
+@pytest.mark.parametrize("name", STUBS)
+def test_the_solution_is_right_and_waits_in_a_fold(session, name):
+    book, index = STUBS[name]
+    place = solution(book, index)
+    code = book.cells[place].source
+    session.run(place, "\n".join(ast.unparse(node) for node in ast.parse(code).body if name in _binds(ast.unparse(node))))
+    told = EXERCISES[name].judged(session.namespace[name])
+    assert told and told.state == "right" and not told.hints, str(told)
+    assert f"check({name}" in code
+    assert json.loads(book.path.read_text())["cells"][place]["metadata"]["jupyter"] == {"source_hidden": True}
+
+
+@pytest.mark.parametrize("name", STUBS)
+def test_every_slip_is_named_and_has_its_hint(session, name):
+    exercise = EXERCISES[name]
+    assert len(exercise.slips) >= 5
+    hints = {slip.says: slip.hint for slip in exercise.slips}
+    for slip in exercise.slips:
+        told = exercise.judged(slip.program)
+        assert (told.state, told.words, told.hints) == ("named", slip.says, (hints[slip.says],)), f"{slip.says}: {told}"
+
+
+@pytest.mark.parametrize("name", STUBS)
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_is_on_no_list_is_not_named(session, name, other):
+    told = EXERCISES[name].judged(OTHERS[other])
+    assert told.words and not told
+    assert told.state in ("unknown", "stopped") or told.words.startswith("nothing has "), "and nothing it has done"
+
+
+def test_there_are_enough_and_no_two_have_one_name():
+    assert len(STUBS) == sum(cell.has("exercise") for book in BOOKS for cell in book.cells)
+    assert len(STUBS) >= 3

@@ -1,0 +1,75 @@
+"Paper: the pages as one, links within it, and what is printed of a chapter and of a page."
+
+import re
+
+import pytest
+from test_page import SITE, chromium, site, visit  # noqa: F401
+
+from book import paper
+
+ONE = """<article class="bd-article"><h1><span class="section-number">1. </span>One &amp; all<a class="headerlink" href="#one">#</a></h1>
+<details class="dln-fold"><summary>imports</summary></details><script>no()</script>
+<a href="two.html#there">1</a><a href="../index.html">2</a><a href="#one">3</a><a href="https://x.test/">4</a><a href="../api.html#a">5</a><a href="two.html#gone">6</a>
+<span id="one"></span><svg id="s"><g clip-path="url(#s)"></g><use xlink:href="#s"></use></svg></article>"""
+TWO = '<article class="bd-article"><h1 id="two">Two<a class="headerlink" href="#two">#</a></h1><h2>Part \\(x\\)<a class="headerlink" href="#there">#</a></h2><p id="there" aria-labelledby="x"></p></article>'
+
+
+def test_pages_become_one_with_links_within_it(tmp_path):
+    (tmp_path / "nbs").mkdir()
+    (tmp_path / "nbs" / "one.html").write_text(ONE)
+    (tmp_path / "nbs" / "two.html").write_text(TWO)
+    (tmp_path / "index.html").write_text(TWO)
+    loaded = [paper.load(name, number, tmp_path) for number, name in enumerate(["index", "nbs/one", "nbs/two"])]
+    for site_address, elsewhere in (("", "data-elsewhere"), ("https://book.test/", 'href="https://book.test/api.html"')):
+        _, one, two = paper.link(loaded, site_address)
+        links = re.findall(r"<a (?!class)([^>]*)>(\d)</a>", one.body)
+        expected = ['href="#p02-there"', 'href="#p00-top"', 'href="#p01-one"', 'href="https://x.test/"', elsewhere, "data-lost"]
+        assert links == [(target, str(i)) for i, target in enumerate(expected, 1)]
+    assert "<details open" in one.body and "script" not in one.body
+    assert {'id="p01-s"', 'url(#p01-s)', 'xlink:href="#p01-s"'} <= set(re.findall(r'(?:xlink:href|id)="[^"]+"|url\([^)]+\)', one.body))
+    assert paper.plain(one.title) == "1. One & all"
+    assert [(each.level, paper.plain(each.title), each.anchor) for each in paper.entries(two)] == [(1, "Two", "p02-two"), (2, "Part x", "p02-there")]
+
+
+def test_the_book_on_paper_is_the_book_without_what_only_a_screen_can_use():
+    names = [name for _, part in paper.contents() for name in part]
+    assert names[0] == "index" and "nbs/08_delta" in names and "nbs/lib_08_network" in names and "notation" in names
+    assert not [name for name in names if re.search("tools_|^api|^reference|CHANGELOG", name)]
+
+
+@pytest.mark.slow
+def test_a_chapter_is_printed_whole(tmp_path):
+    "The whole book takes minutes (`make pdf`, which measures the same): here two pages of it go all the way."
+    import pikepdf
+
+    out = tmp_path / "some.pdf"
+    found = paper.make([(None, ["index"]), ("Backprop", ["nbs/08_delta"])], out)
+    assert not any(found["cut"].values()), found["cut"]
+    assert not found["lost"]
+    assert found["numbered"] == found["outline"] > 10 and found["links"] > 50
+    with pikepdf.open(out) as pdf, pdf.open_outline() as outline:
+        assert [item.title for item in outline.root] == ["Backprop", "8. The Δ recursion"]
+        assert "8.3. Four equations" in [item.title for item in outline.root[1].children]
+        assert len(pdf.pages) == found["pages"] > 20
+        assert {"/StructTreeRoot", "/Outlines"} <= set(pdf.Root.keys())
+        contents = b"".join(page.Contents.read_bytes() if not isinstance(page.Contents, pikepdf.Array) else b"".join(part.read_bytes() for part in page.Contents) for page in pdf.pages[:3])
+        assert contents.count(b" Tj") >= found["numbered"]
+
+
+@pytest.mark.slow
+def test_a_page_is_printed_in_light_with_notes_in_line_and_without_controls(visit):  # noqa: F811
+    with visit(color_scheme="dark") as seen:
+        tab = seen.open("nbs/08_delta.html")
+        tab.set_viewport_size({"width": paper.WIDTH, "height": 900})
+        assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+        tab.emulate_media(media="print", color_scheme="dark")
+        tab.wait_for_function("document.documentElement.dataset.theme === 'light'")
+        assert tab.evaluate("getComputedStyle(document.querySelector('article p')).color") in ("rgb(31, 35, 40)", "rgb(34, 40, 50)", "rgb(33, 40, 50)")
+        for hidden in ("input", "button", ".dln-live", ".dln-depth", ".headerlink", "summary"):
+            assert not [one for one in tab.locator(f"article {hidden}").all() if one.is_visible()], hidden
+        wide, *notes = tab.evaluate("() => [document.querySelector('article').clientWidth, ...[...document.querySelectorAll('aside.margin')].map(one => one.getBoundingClientRect().width)]")
+        assert notes and min(notes) > 0.9 * wide
+        assert not any(tab.evaluate(paper.MEASURE).values())
+        tab.emulate_media(media="screen", color_scheme="dark")
+        tab.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+        assert tab.locator(".dln-rows").first.is_visible()
