@@ -90,7 +90,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Notebook:
-    "A chapter, an engine room or a workshop."
+    "A chapter, an engine room, a workshop or a tour."
 
     path: Path
     cells: list[Cell] = field(repr=False)
@@ -120,6 +120,14 @@ class Notebook:
         "Pieces of markdown with `$$` that are not a displayed equation on lines of its own."
         texts = (_EQUATION.sub("", _said(cell.source)) for cell in self.cells if cell.kind == "markdown")
         return [text for text in texts if "$$" in text]
+
+    def place_of(self, check: int, catch: Catch) -> int:
+        "The one cell before a check in which a mistake can be made."
+        earlier = [(i, cell) for i, cell in enumerate(self.cells[:check]) if cell.runs and not (cell.checks or cell.catches)]
+        counts = {i: cell.source.count(catch.old) for i, cell in earlier if catch.old in cell.source}
+        if sum(counts.values()) != 1:
+            raise ValueError(f"{self.name}: expected {catch.old!r} exactly once before the check in cell {check}, got {counts or 'none'}")
+        return next(iter(counts))
 
     @property
     def code(self) -> str:
@@ -167,9 +175,14 @@ def rooms() -> list[Notebook]:
     return [book for book in read_all() if re.match(r"lib_\d", book.name)]
 
 
+def tours() -> list[Notebook]:
+    "Ways through the chapters for those who have less time: they stand on all of them, and nothing stands on them."
+    return [book for book in read_all() if book.name.startswith("tour_")]
+
+
 def live() -> list[Notebook]:
-    "What comes alive in the browser: the chapters and their engine rooms, not the workshop, nor what needs other packages."
-    return [book for book in (*chapters(), *rooms()) if not any(cell.has("needs") for cell in book.cells)]
+    "What comes alive in the browser: the chapters, the tours and the engine rooms, not the workshop, nor what needs other packages."
+    return [book for book in (*chapters(), *tours(), *rooms()) if not any(cell.has("needs") for cell in book.cells)]
 
 
 def imported_modules(code: str) -> set[str]:

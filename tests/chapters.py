@@ -1,6 +1,7 @@
 """Run a notebook's cells outside Jupyter, whole or up to a cell, with or without a mistake in it.
 
-    python -m chapters NAME    what became of the mistakes that a notebook's checks must catch, as JSON
+    python -m chapters NAME             what became of the mistakes that a notebook's checks must catch, as JSON
+    python -m chapters --record NAME …  keep what the checks say of the mistakes that the page asks for (book/hunt.py)
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+import failures
+
+from book import hunt
 from book.notebooks import NOTEBOOKS, Catch, Notebook, read_all
 
 FUTURE = __future__.annotations.compiler_flag
@@ -29,10 +33,14 @@ class Session:
         self.namespace: dict = {"__name__": "__main__"}
         self.flags = 0
 
+    def title(self, index: int) -> str:
+        "What a traceback calls a cell."
+        return f"{self.notebook.name}, cell {index}"
+
     def run(self, index: int, source: str | None = None) -> None:
         "Run one cell, or other source in its place. What it prints is dropped."
         source = self.notebook.cells[index].source if source is None else source
-        code = compile(source, f"{self.notebook.name}, cell {index}", "exec", flags=self.flags, dont_inherit=True)
+        code = compile(failures.keeping(source), self.title(index), "exec", flags=self.flags, dont_inherit=True)
         self.flags |= code.co_flags & FUTURE
         with contextlib.redirect_stdout(io.StringIO()):
             exec(code, self.namespace)
@@ -66,38 +74,29 @@ class Trial:
     check: int
     catch: Catch
     place: int
-
-
-def place_of(notebook: Notebook, check: int, catch: Catch) -> int:
-    "The one earlier cell in which the mistake can be made."
-    earlier = [(i, cell) for i, cell in enumerate(notebook.cells[:check]) if cell.runs and not (cell.checks or cell.catches)]
-    counts = {i: cell.source.count(catch.old) for i, cell in earlier if catch.old in cell.source}
-    if sum(counts.values()) != 1:
-        raise ValueError(
-            f"{notebook.name}: expected {catch.old!r} exactly once before the check in cell {check}, got {counts or 'none'}"
-        )
-    return next(iter(counts))
+    hunt: bool = False  # the page shows what the check says
 
 
 def trials(notebook: Notebook) -> list[Trial]:
     "All of a notebook's checks with their mistakes."
     return [
-        Trial(index, catch, place_of(notebook, index, catch))
+        Trial(index, catch, notebook.place_of(index, catch), catch in [each for each, _ in hunt.marked(cell)])
         for index, cell in enumerate(notebook.cells)
         for catch in cell.catches
     ]
 
 
-def outcomes(notebook: Notebook) -> dict[Trial, str]:
-    """Try all mistakes of a notebook. For each, '' if its check caught it, else what happened instead.
+def outcomes(notebook: Notebook, todo: list[Trial] | None = None) -> dict[Trial, dict[str, str]]:
+    """Try mistakes of a notebook, all of them if none are named. For each: what happened instead of a check's failing, or, for a hunt, what the check said.
 
     The notebook runs once. Where a mistake is to be made the process forks: the child goes on with the mistake
     up to the check, the parent without it. So this wants a process in which no others have left threads, which a fork
     does not survive.
     """
-    session, found, todo = Session(notebook), {}, trials(notebook)
+    session, found = Session(notebook), {}
+    todo = trials(notebook) if todo is None else todo
     with at_home():
-        for index, cell in enumerate(notebook.cells):
+        for index, cell in enumerate(notebook.cells[: 1 + max(trial.place for trial in todo)]):
             if not cell.runs:
                 continue
             for trial in todo:
@@ -107,24 +106,25 @@ def outcomes(notebook: Notebook) -> dict[Trial, str]:
     return found
 
 
-def _in_a_child(session: Session, trial: Trial) -> str:
+def _in_a_child(session: Session, trial: Trial) -> dict[str, str]:
     "Fork, make the mistake, and bring back what came of it."
     sys.stdout.flush()
     with tempfile.TemporaryFile("w+") as report:
         if child := os.fork():
             os.waitpid(child, 0)
             report.seek(0)
-            return report.read()
+            return json.loads(report.read() or '{"instead": "the process ended"}')
         try:
-            report.write(_with_mistake(session, trial))
+            came = _with_mistake(session, trial)
         except BaseException:
-            report.write(traceback.format_exc())
+            came = {"instead": traceback.format_exc()}
+        json.dump(came, report)
         report.flush()
         os._exit(0)
 
 
-def _with_mistake(session: Session, trial: Trial) -> str:
-    "Run the mistaken cell and the next ones up to the check. '' if the check failed as it should."
+def _with_mistake(session: Session, trial: Trial) -> dict[str, str]:
+    "Run the mistaken cell and the next ones up to the check, and bring back what the check said."
     cells = session.notebook.cells
     session.run(trial.place, cells[trial.place].source.replace(trial.catch.old, trial.catch.new))
     for index in range(trial.place + 1, trial.check):
@@ -133,11 +133,25 @@ def _with_mistake(session: Session, trial: Trial) -> str:
                 session.run(index)
     try:
         session.run(trial.check)
-    except AssertionError:
-        return ""
-    return "the check passed in spite of the mistake"
+    except AssertionError as error:
+        if not trial.hunt:
+            return {}
+        return failures.said(error, {session.title(index): cell.source for index, cell in enumerate(cells) if cell.runs})
+    return {"instead": "the check passed in spite of the mistake"}
+
+
+def main(arguments: list[str]) -> None:
+    "Try a notebook's mistakes, or keep what is said of the hunts."
+    recording = arguments[0] == "--record"
+    for name in arguments[recording:]:
+        [book] = [each for each in read_all() if each.name == name]
+        todo = [trial for trial in trials(book) if trial.hunt or not recording]
+        found = {f"{trial.catch.old} -> {trial.catch.new}": came for trial, came in outcomes(book, todo).items()}
+        if recording:
+            assert not any("instead" in came for came in found.values()), found
+            hunt.record(name, found)
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    [book] = [each for each in read_all() if each.name == sys.argv[1]]
-    json.dump({f"{trial.catch.old} -> {trial.catch.new}": said for trial, said in outcomes(book).items()}, sys.stdout)
+    main(sys.argv[1:])

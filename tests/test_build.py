@@ -226,10 +226,10 @@ def test_a_cell_folds_by_what_it_says_does_and_shows(source):
 
 
 def test_engine_rooms_come_alive_as_chapters_do(tmp_path, monkeypatch):
-    for name in ("01_scale", "lib_01_gauge", "tools_page"):
+    for name in ("01_scale", "lib_01_gauge", "tools_page", "tour_hour"):
         (tmp_path / f"{name}.ipynb").write_text('{"cells": []}')
     monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
-    assert [book.name for book in notebooks.live()] == ["01_scale", "lib_01_gauge"]
+    assert [book.name for book in notebooks.live()] == ["01_scale", "tour_hour", "lib_01_gauge"]
 
 
 # The locks

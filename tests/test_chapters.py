@@ -14,7 +14,8 @@ from dlnbook.page import Slider, frame_html, slider
 
 
 for notebook in read_all():
-    importlib.import_module(notebook.module.removesuffix(".__init__"))
+    if notebook.module:
+        importlib.import_module(notebook.module.removesuffix(".__init__"))
 
 
 def frames(draw, sliders):

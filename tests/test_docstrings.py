@@ -9,7 +9,7 @@ import pytest
 
 from book.notebooks import read_all
 
-MODULES = [book.module for book in read_all() if book.module != "dlnbook.__init__"]
+MODULES = [book.module for book in read_all() if book.module not in (None, "dlnbook.__init__")]
 PUBLIC = [
     pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")
     for module in map(importlib.import_module, MODULES)

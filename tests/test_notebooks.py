@@ -10,9 +10,10 @@ import sys
 import pytest
 from conftest import ROOT
 
-from book.notebooks import LIBRARY, imported_modules, read_all
+from book.notebooks import LIBRARY, imported_modules, read_all, tours
 
-BOOKS = read_all()
+TOURS = tours()
+BOOKS = [book for book in read_all() if book not in TOURS]
 BY_MODULE = {book.module: book for book in BOOKS}
 WORKSHOP = {book.module.removeprefix("dlnbook.") for book in BOOKS if book.name.startswith("tools_")} - {"__init__"}
 
@@ -46,6 +47,17 @@ def test_imports_come_from_below(book):
         assert needed <= allowed - {"figures", "page"}, "the library's core needs NumPy alone"
     else:
         assert imported_modules(exported) <= WORKSHOP - {book.module.removeprefix("dlnbook.")}
+
+
+@pytest.mark.parametrize("book", TOURS, ids=lambda book: book.name)
+def test_a_tour_is_the_roof(book):
+    "It may stand on every chapter and room. Nothing stands on it, as it exports nothing; and it defines again nothing of what it imports."
+    assert imported_modules(book.code) <= WORKSHOP | set(FLOORS)
+    assert not book.module and not any(cell.has("export") or cell.has("exports") for cell in book.cells)
+    nodes = list(ast.walk(ast.parse(book.code)))
+    imported = {alias.asname or alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    defined = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    assert not imported & defined
 
 
 def test_an_engine_room_stands_on_its_chapter():
@@ -135,7 +147,7 @@ def test_the_export_is_in_sync(copy):
 
 def test_the_notebooks_are_clean(copy):
     _nbdev("nbdev_clean", copy)
-    for book in BOOKS:
+    for book in [*BOOKS, *TOURS]:
         assert (copy / "nbs" / book.path.name).read_text() == book.path.read_text(), f"{book.name}: run nbdev_clean"
 
 
@@ -147,7 +159,7 @@ def test_every_reference_is_listed_once_and_can_be_read():
     keys = re.findall(r"^@\w+\{([^,\s]+)", text, re.MULTILINE)
     assert len(keys) == len(set(keys)) > 100
     assert list(parse_file(ROOT / "references.bib").entries) == keys
-    pages = [cell.source for book in BOOKS for cell in book.cells if cell.kind == "markdown"]
+    pages = [cell.source for book in [*BOOKS, *TOURS] for cell in book.cells if cell.kind == "markdown"]
     pages += [path.read_text(encoding="utf-8") for path in ROOT.glob("*.md")]
     cited = {key.strip() for page in pages for some in re.findall(r"\{cite:\w+\}`([^`]+)`", page) for key in some.split(",")}
     assert cited <= set(keys), cited - set(keys)
