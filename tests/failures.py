@@ -96,7 +96,7 @@ def apart(one: Any, other: Any, rtol: float = 1e-7, atol: float = 0.0) -> str:
         one, other = sorted(one.keys() - other.keys()), sorted(other.keys() - one.keys())
     if not _numbers(one) or not _numbers(other) or np.ndim(one) and np.ndim(other) and np.shape(one) != np.shape(other):
         return "{} and {}, which should be equal".format(*told(one, other))
-    a, b = np.broadcast_arrays(np.add(one, 0), np.add(other, 0))  # truth values as numbers
+    a, b = (np.asarray(each) for each in np.broadcast_arrays(np.add(one, 0), np.add(other, 0)))  # plain arrays; truth values are numbers
     if a.size == 1:
         return "{} and {}, which should be equal".format(*told(a.item(), b.item()))
     if not np.isfinite(a).all():
