@@ -21,6 +21,7 @@ FILES = [
     ("codemirror", "addon/edit/matchbrackets.js", "codemirror/addon/edit/matchbrackets.js"),
     ("codemirror", "addon/display/autorefresh.js", "codemirror/addon/display/autorefresh.js"),
     ("codemirror", "LICENSE", "codemirror/LICENSE"),
+    ("minisearch", "dist/umd/index.js", "minisearch.js"),  # on the page that searches
     # with live Python only, or where a page shows a widget that is no explorable
     ("requirejs", "require.js", "widgets/require.js"),
     ("@jupyter-widgets/html-manager", "dist/embed-amd.js", "widgets/embed-amd.js"),

@@ -23,7 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from book import depth, exercises, head, hunt, notebooks, plain
+from book import captions, citations, depth, exercises, formulas, head, hunt, notation, notebooks, plain, previews, search, terms
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,7 @@ def _prepared(raw: dict, module: str | None) -> list[dict]:
         raw["source"] = shorten_docstrings(source)
     raw["dln"] = {
         "fold": depth.facts_of(cell),
+        "figure": captions.facts_of(cell),
         "idea": cell.has("idea"),
         "wrong": cell.has("fold") and (bool(cell.checks) or cell.has("export") or cell.has("exports")),
     }
@@ -153,6 +154,8 @@ def arrange_cells(app: Sphinx, document: nodes.document) -> None:
             log.warning("a cell that is exported or checks an equation is never folded: move out what is too long", location=cell)
         if said.get("fold"):
             depth.fold(cell, said["fold"])
+        if said.get("figure"):
+            captions.caption(cell, said["figure"], Path(app.env.docname).name, document)
 
 
 # Marks at equations and checks
@@ -406,6 +409,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_js_file("explorable.js", loading_method="defer")
     app.add_js_file("depth.js", loading_method="defer")
     app.add_js_file("live/button.js", loading_method="defer")
+    app.add_css_file("page.css")
+    app.add_js_file("formulas.js", loading_method="defer")
+    app.add_js_file("previews.js", loading_method="defer")
+    citations.register()
     exercises.setup(app)
     hunt.setup(app)
     app.connect("config-inited", add_assets)
@@ -414,11 +421,23 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", on_source_read)
     app.connect("doctree-read", arrange_cells)
     app.connect("doctree-read", mark_equations)
+    app.connect("doctree-read", formulas.keep_punctuation)
+    app.connect("doctree-read", previews.collect)
+    app.connect("doctree-read", notation.link_chapters)
+    app.connect("doctree-read", notation.list_the_index, priority=400)  # before the contents are collected
+    app.connect("env-purge-doc", previews.forget)
+    app.connect("env-merge-info", previews.merge)
+    app.connect("env-updated", terms.fill_index)
+    app.connect("builder-inited", search.without_sphinx_index)
+    app.connect("html-collect-pages", search.search_page)
     app.connect("doctree-resolved", number_equations)
     app.connect("doctree-read", refuse_wordless_pictures)
     app.connect("autodoc-process-docstring", link_docstring, priority=400)  # before napoleon
     app.connect("html-page-context", keep_own_scripts, priority=900)
     app.connect("html-page-context", add_bars)
+    app.connect("html-page-context", previews.embed)
+    app.connect("html-page-context", search.write_fragment)
+    app.connect("build-finished", search.write_index)
     app.connect("build-finished", plain.write_plain)
     app.connect("build-finished", refuse_heavy_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -167,7 +167,7 @@ def literature() -> BibliographyData:
 def names(entry: Entry) -> str:
     "The authors of a work, in short."
     people = entry.persons.get("author") or entry.persons.get("editor") or []
-    last = [re.sub(r"[{}]", "", " ".join([*person.prelast_names, *person.last_names])) for person in people]
+    last = [" ".join(map(str, [*person.rich_prelast_names, *person.rich_last_names])) for person in people]
     if not last:
         return entry.fields.get("title", entry.key)
     return last[0] if len(last) == 1 else " and ".join(last) if len(last) == 2 else f"{last[0]} *et al.*"

@@ -19,7 +19,7 @@ from bs4.element import PreformattedString
 from book.notebooks import ROOT, Notebook, read_all
 
 PROSE, RATIO, LONGEST, IDEA = 5000, 0.4, 25, 0.25  # the limits of a chapter
-UNSEEN = {"script", "style", "svg", "nav", "button", "template"}
+UNSEEN = {"script", "style", "svg", "nav", "button", "template", "figcaption"}
 ADDED = {"dln-mark", "dln-check-note", "dln-exported-note", "dln-live", "dln-depth", "dln-rows", "dln-shown", "dln-hunt", "math", "headerlink", "tag_dln-hide"}
 FOLDS = {"toggle", "dropdown"}
 BLOCKS = {"p", "div", "li", "dd", "dt", "td", "th", "h1", "h2", "h3", "h4", "h5", "section", "aside", "details", "table", "pre", "ul", "ol"}

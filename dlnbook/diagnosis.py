@@ -76,6 +76,13 @@ class _Pass(SimpleNamespace):
         dW, db = self.line("result", [self.line("dW", r) for r in layers], [self.line("db", r) for r in layers])
         return [g for pair in zip(dW, db) for g in pair]
 
+    def top(self):
+        "Of the way back the first step alone: ∂W and ∂b of the output layer."
+        self.D = [None] * (self.R + 1) + [self.line("start")]
+        dW, db = self.line("dW", self.R + 1), self.line("db", self.R + 1)
+        alone = _Pass(**vars(self) | {"W": [None, self.W[-1]], "b": [None, self.b[-1]]})
+        return [g for each in alone.line("result", [dW], [db]) for g in each]
+
 # %% ../nbs/lib_08_diagnosis.ipynb #4591dd40
 class _Probe:
     "A network of some widths, with B samples. All numbers are those of the seed."
@@ -355,9 +362,10 @@ class Finding:
 
 
 def _only(layers, name, line, R):
-    "A line changed in some layers, which knows whether all of them lie below the output's."
+    "A line changed in some layers; it knows what it is in the output's, which has no other layer's part in ∂W and ∂b."
     changed = lambda p, r: (line if r in layers else LINES[name])(p, r)
-    changed.below = name in ("dW", "db") and R + 1 not in layers
+    if name in ("dW", "db"):
+        changed.at_the_top = line if R + 1 in layers else LINES[name]
     return changed
 
 
@@ -512,7 +520,7 @@ def _dot(one, other):
     return sum(float((a * b).sum()) for a, b in zip(one, other))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _World:
     "What a program may choose freely: the function in its hidden layers, and the one at its outputs."
 
@@ -550,11 +558,11 @@ def _worlds(R, activation, K):
     return [_World(f, head) for head in (_HEADS if K > 1 else ("sigmoid", "identity")) for f in inside]
 
 
-def _back(ahead, lines, probe):
+def _back(ahead, lines, probe, way=_Pass.back):
     "The gradient by some lines, from a forward pass that is known; None where shapes do not fit."
     try:
         with np.errstate(all="ignore"):
-            return _Pass(**vars(ahead) | {"lines": LINES | lines, "eta": probe.eta}).back()
+            return way(_Pass(**vars(ahead) | {"lines": LINES | lines, "eta": probe.eta}))
     except (ValueError, IndexError):
         return None
 
@@ -564,9 +572,10 @@ class _Evidence:
 
     def __init__(self, seen, free=False, masked=False):
         self.seen, self.free, self.masked, self.known, self.tops, self.lengths = seen, free, masked, {}, {}, {}
+        self.size = max(1.0, *(float(np.abs(f).max()) for f in seen[0][1])) if seen else 1.0
 
-    def expected(self, world, lines, i):
-        "The gradient by some lines on probe i."
+    def expected(self, world, lines, i, way=_Pass.back):
+        "The gradient by some lines on probe i, or what else they give on the way back."
         probe = self.seen[i][0]
         if any(name in lines for name in _AHEAD):
             ahead = world.passes(probe, lines, self.masked)
@@ -574,7 +583,7 @@ class _Evidence:
             if (world, i) not in self.known:
                 self.known[world, i] = world.passes(probe, masked=self.masked)
             ahead = self.known[world, i]
-        return None if ahead is None else _back(ahead, lines, self.at_length(world, i) if self.free and lines else probe)
+        return None if ahead is None else _back(ahead, lines, self.at_length(world, i) if self.free and lines else probe, way)
 
     def at_length(self, world, i):
         "Probe i with the learning rate that the step shows at the output, where no weight was used that had been updated."
@@ -587,6 +596,8 @@ class _Evidence:
 
     def agrees(self, world, lines, rounding):
         "Whether all probes agree with a hypothesis; with steps of unknown length, up to one positive factor."
+        if not self.top(world, lines, rounding):
+            return False
         factor = 1.0
         for i, (_, found) in enumerate(self.seen):
             expected = self.expected(world, lines, i)
@@ -603,42 +614,44 @@ class _Evidence:
                     return False
         return True
 
-    def possible(self, world, lines, rounding):
-        "Whether lines that leave the output layer as it is can agree at all: it must be right."
-        if not _is_low(lines):
-            return True
-        if (world, rounding) not in self.tops:
-            self.tops[world, rounding] = self.top(world, {}, rounding)
-        return self.tops[world, rounding]
-
     def top(self, world, lines, rounding):
-        "Whether the output layer is that of some lines."
-        found, expected = self.seen[0][1][-2:], self.expected(world, lines, 0)
-        if expected is None or any(f.shape != e.shape for f, e in zip(found, expected[-2:])):
-            return False
-        factor = _length(found, expected) if self.free else 1.0
-        return max(_far(found, [factor * e for e in expected[-2:]])) <= 2 * rounding
+        "Whether the output layer can be that of some lines: soon answered, and mostly no. Wider than `agrees`, never narrower."
+        lines = _at_the_top(lines)
+        key = (world, *lines.items())
+        if key not in self.tops:
+            self.tops[key] = self.off(self.seen[0][1][-2:], self.expected(world, lines, 0, _Pass.top))
+        return self.tops[key] <= 4 * rounding
+
+    def off(self, found, expected):
+        "By how much the output layer's arrays are off, beside what they are; infinity where shapes differ."
+        if expected is None or any(f.shape != e.shape for f, e in zip(found, expected)):
+            return np.inf
+        norm = _dot(expected, expected) if self.free else 0.0
+        factor = _dot(found, expected) / norm if norm else 1.0
+        off = max(float(np.abs(f - factor * e).max()) / max(float(np.abs(f).max()), self.size / 50) for f, e in zip(found, expected))
+        return off if off >= 0 else np.inf  # NaN
 
     def candidates(self, worlds, hypotheses, rounding):
         "The hypotheses that agree, of those about one mistake the one with the fewest layers."
         found = {}
         for world, (finding, lines) in itertools.product(worlds, hypotheses):
             names = tuple(each.name for each in finding)
-            if names not in found and self.possible(world, lines, rounding) and self.agrees(world, lines, rounding):
+            if names not in found and self.agrees(world, lines, rounding):
                 found[names] = (world, finding)
         return list(found.values())
 
 
-def _is_low(lines):
-    "Whether lines leave the output layer as it is."
-    return all(getattr(line, "below", None) or name in ("slope", "arrives", "delta") for name, line in lines.items())
+def _at_the_top(lines):
+    "What of some lines bears on the output layer; no line at all for most mistakes of the layers below."
+    bearing = {name: getattr(line, "at_the_top", line) for name, line in lines.items() if name not in ("slope", "arrives", "delta")}
+    return {name: line for name, line in bearing.items() if line is not LINES[name]}
 
 
 def _pairs(evidence, world, hypotheses, rounding):
     "Hypotheses about two mistakes that touch different lines, and have the output layer in hand."
     low, high = [], []
     for each in hypotheses:
-        (low if _is_low(each[1]) else high).append(each)
+        (high if _at_the_top(each[1]) else low).append(each)
     explained = [each for each in high if evidence.top(world, each[1], rounding)]
     below = itertools.combinations(low, 2) if evidence.top(world, {}, rounding) else ()
     for (one, first), (other, second) in itertools.chain(below, itertools.product(explained, low), itertools.combinations(high, 2)):

@@ -913,6 +913,8 @@ class _Run:
         steps, history, team = self.steps, self.history, self.steps.team
         if team.ranks is None:
             return
+        if self.measure.validation is not None:
+            settings["validation"] = _fingerprint(*self.measure.validation)
         named = {name: re.sub(r" at 0x\w+", "", repr(each)) for name, each in settings.items()}
         team.alike(data=_fingerprint(*steps.data, steps.tape.weights), batch_size=steps.batch_size, **named)
         best, state = history.best_parameters, self.rng.bit_generator.state
@@ -1133,8 +1135,7 @@ def fit(
     file = _Checkpoint(None if team.index else checkpoint, run, eta)
     file.resume(run, epochs)
     run.align(network=network, epochs=epochs, eta=eta, optimizer=optimizer, penalty=penalty,
-              noise=noise, draw=draw, validation=validation and _fingerprint(*validation),
-              generator=type(rng.bit_generator))  # fmt: skip
+              noise=noise, draw=draw, generator=type(rng.bit_generator))  # fmt: skip
     all_steps = epochs, -(-len(X) // steps.batch_size), len(run.history)
     shown = _Progress(progress and not team.index, *all_steps, network.head.measure)
     steps.tick = shown.tick

@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from conftest import ROOT
+from fitting import FIT, FORMULAS, SCROLLING
 from playwright.sync_api import TimeoutError, sync_playwright
 
 from book import browser as browsers
@@ -105,6 +106,14 @@ def test_a_page_as_everybody_meets_it(visit, page):
         assert not re.search(r"\$\$|#\| |\\begin\{|\{eq\}|\{glue", text), "markup in the text"
         labels = tab.locator("article :is(p, pre, code)").evaluate_all("all => all.flatMap(one => one.textContent.match(/(?<![\\w-])(eq|def)-[a-z][\\w-]*/g) ?? [])")
         assert not labels, "labels in the text"
+        formulas = {}
+        for width in (390, 1280):
+            tab.set_viewport_size({"width": width, "height": 900})
+            tab.evaluate(FIT)
+            formulas[width] = tab.evaluate(FORMULAS)
+        assert not formulas[1280]["cut"], "formulas that are cut off"
+        assert formulas[390]["scrolls"] == SCROLLING.get(page, []) and not formulas[390]["unsaid"], f"on a phone: {formulas[390]}"
+        assert not formulas[390]["alone"] + formulas[1280]["alone"], "punctuation alone at the start of a line"
         tab.add_script_tag(path=ROOT / "node_modules" / "axe-core" / "axe.min.js")
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -184,16 +193,6 @@ def test_reduced_motion_is_respected(visit):
     for preference, expected in (("no-preference", True), ("reduce", False)):
         with visit(reduced_motion=preference) as seen:
             assert (seen.open(f"nbs/{LIVELY[0].name}.html").evaluate(running) > 0) is expected
-
-
-def test_search_finds_a_word(visit):
-    with visit() as seen:
-        tab = seen.open("search.html?q=perplexing")
-        tab.wait_for_selector("#search-results p")
-        assert tab.locator("#search-results li").count() == 0
-        tab = seen.open("search.html?q=softmax")
-        tab.wait_for_selector("#search-results li a")
-        assert any("nbs/02_loss" in href for href in tab.locator("#search-results li a").evaluate_all("all => all.map(a => a.href)"))
 
 
 def test_marks_lead_to_checks_and_back(visit):

@@ -12,6 +12,7 @@ from docutils import nodes
 from test_page import PAGES, SITE, chromium, site, visit  # noqa: F401
 
 from book import publication
+from book.notebooks import chapters
 
 NOWHERE = {"site": "", "repository": "", "report": ""}
 SOMEWHERE = {"site": "https://book.test/b", "repository": "https://code.test/b", "report": "https://code.test/b/issues"}
@@ -63,6 +64,14 @@ def test_every_page_says_what_it_is():
         descriptions.setdefault(tags["description"], []).append(page)
     chapters = [pages for pages in descriptions.values() if sum(page.startswith("nbs/") for page in pages) > 1]
     assert not chapters, f"the same words for two pages: {chapters}"
+
+
+def test_a_chapter_says_first_what_one_can_do_after_it():
+    for book in chapters():
+        said = [cell.source for cell in book.cells[:3] if ":class: dln-goals" in cell.source]
+        assert len(said) == 1, book.name
+        goals = re.findall(r"(?m)^- (.+)$", said[0])
+        assert 1 <= len(goals) <= 3 and max(map(len, goals)) < 140, book.name
 
 
 def test_the_licenses_are_there_and_named():

@@ -64,13 +64,12 @@
     } catch { /* kept until the page is left, no longer */ }
   }
 
-  document.addEventListener("toggle", ({ target }) => {
-    const name = target.classList?.contains("dln-hint") && target.open && target.closest(".dln-verdict")?.dataset.exercise;
-    if (name && !target.dataset.counted) {
-      target.dataset.counted = "true"; // opened again, it is the same hint
-      note(name, ({ hints = 0 }) => ({ hints: hints + 1 }));
-    }
-  }, true);
+  document.addEventListener("click", ({ target }) => {
+    const hint = target.closest?.(".dln-hint > summary")?.parentElement;
+    if (!hint || hint.open || hint.dataset.counted) return; // opened again, it is the same hint; on paper, all are open
+    hint.dataset.counted = "true";
+    note(hint.closest(".dln-verdict").dataset.exercise, ({ hints = 0 }) => ({ hints: hints + 1 }));
+  });
   addEventListener("dln-solution", ({ detail }) => note(detail, () => ({ solution: true })));
   addEventListener("dln-exercise", show);
   addEventListener("storage", show); // from another tab

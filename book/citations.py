@@ -1,0 +1,34 @@
+"""The list of references in the style of the text: the authors and the year."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pybtex.database import Entry
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.plain import Style
+from pybtex.style.labels import BaseLabelStyle
+from pybtex.style.sorting.author_year_title import SortingStyle
+
+from book import plain
+
+
+class AuthorYear(BaseLabelStyle):
+    "Nielsen, 2015. Of two works of the same people in a year, references.bib calls one 2015a and the other 2015b."
+
+    def format_labels(self, sorted_entries: list[Entry]) -> Iterator[str]:
+        "The label of each entry."
+        for entry in sorted_entries:
+            yield f"{plain.names(entry).replace('*', '')}, {entry.fields.get('year', 'no year')}"
+
+
+class AuthorYearStyle(Style):
+    "Plain entries under such labels, in their order."
+
+    default_label_style = AuthorYear
+    default_sorting_style = SortingStyle
+
+
+def register() -> None:
+    "Make the style known under the name that _config.yml uses."
+    register_plugin("pybtex.style.formatting", "author_year", AuthorYearStyle)

@@ -1,0 +1,37 @@
+"No line of text begins with the comma that belongs to the formula before it."
+
+from __future__ import annotations
+
+import re
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+BEFORE, AFTER = re.compile(r"[(\[“‘]+\Z"), re.compile(r"\A[.,;:!?)\]”’]+(?:-\w+)?")
+
+
+def keep_punctuation(app: Sphinx, document: nodes.document) -> None:
+    "Put a formula in the text and the signs that lean on it into one piece that no line breaks."
+    for math in list(document.findall(nodes.math)):
+        parent = math.parent
+        if isinstance(parent, nodes.title) or "dln-together" in parent.get("classes", ()):
+            continue
+        place = parent.index(math)
+        before, after = (_text(parent, place - 1), BEFORE), (_text(parent, place + 1), AFTER)
+        lean = [pattern.search(text)[0] if text and pattern.search(text) else "" for text, pattern in (before, after)]
+        if not any(lean):
+            continue
+        together = nodes.inline("", "", classes=["dln-together"])
+        if lean[0]:
+            parent[place - 1] = nodes.Text(before[0][: -len(lean[0])])
+            together += nodes.Text(lean[0])
+        if lean[1]:
+            parent[place + 1] = nodes.Text(after[0][len(lean[1]) :])
+        parent[place] = together
+        together += [math, *([nodes.Text(lean[1])] if lean[1] else [])]
+
+
+def _text(parent: nodes.Element, place: int) -> str:
+    "The text at a place among a node's children, '' if there is something else."
+    inside = 0 <= place < len(parent.children)
+    return parent.children[place].astext() if inside and isinstance(parent.children[place], nodes.Text) else ""

@@ -1,0 +1,214 @@
+"What helps to find and to cite: captions, previews, glossary, index, notation, search."
+
+import json
+import re
+from collections import Counter
+from html import unescape
+
+import pytest
+from bs4 import BeautifulSoup
+from conftest import ROOT
+from docutils import nodes
+from docutils.utils import new_document
+from test_page import SITE, chromium, site, visit  # noqa: F401
+
+from book import captions, formulas, terms
+from book.notebooks import chapters, read_all
+
+built = pytest.mark.slow
+
+
+# Formulas and what leans on them
+
+
+def line(*children):
+    "A paragraph in a document."
+    document = new_document("line")
+    document += nodes.paragraph("", "", *children)
+    formulas.keep_punctuation(None, document)
+    return document[0]
+
+
+def test_punctuation_stays_with_its_formula():
+    paragraph = line(nodes.Text("so ("), nodes.math("", "a"), nodes.Text("), and "), nodes.math("", "b"), nodes.Text(" is not "), nodes.math("", "c"), nodes.Text("."))
+    assert [piece.astext() for piece in paragraph.findall(nodes.inline)] == ["(a),", "c."]
+    assert paragraph.astext() == "so (a), and b is not c."
+
+
+# Captions
+
+
+def test_a_caption_is_the_first_sentence_unless_one_is_given():
+    assert captions.first_sentence("A curve falls to 0.5. Then it rises.") == "A curve falls to 0.5."
+    assert captions.first_sentence("A curve: it falls.") == "A curve: it falls."
+    assert captions.first_sentence("A curve: " + "it falls and falls " * 10) == "A curve."
+
+
+def pages():
+    "The chapters' pages and their engine rooms', without the frames of the explorables."
+    for book in read_all():
+        html = (SITE / "nbs" / f"{book.name}.html").read_text(encoding="utf-8")
+        yield book, re.sub(r'<script type="application/json" class="dln-frames">.*?</script>', "", html, flags=re.DOTALL)
+
+
+@built
+def test_figures_and_explorables_have_numbers_captions_and_addresses():
+    for book, html in pages():
+        pictures = [found.start() for found in re.finditer(r'<svg class="dln-figure"', html)]
+        figures = list(re.finditer(r'<figure class="[^"]*dln-numbered[^"]*" id="([^"]+)">(.*?)</figure>', html, re.DOTALL))
+        hidden = [found.span() for found in re.finditer(r'<div class="cell tag_dln-hide.*?</svg>', html, re.DOTALL)]
+        for place in pictures:
+            assert any(one.start() < place < one.end() for one in figures) or any(start < place < end for start, end in hidden), book.name
+        number = int(book.name[:2]) if book.name[0].isdigit() else None
+        said = [re.search(r'caption-number">Figure ([\d.]+) </span><span class="caption-text">([^<]+)<.*?href="#([^"]+)"', one[2], re.DOTALL) for one in figures]
+        assert all(said), book.name
+        assert [found[3] for found in said] == [one[1] for one in figures], "the link at a caption leads to its figure"
+        if number:
+            assert [found[1] for found in said] == [f"{number}.{n + 1}" for n in range(len(said))], book.name
+        twice = [anchor for anchor, count in Counter(one[1] for one in figures).items() if count > 1]
+        assert not twice, book.name
+
+
+# Previews
+
+
+@built
+def test_references_show_what_they_lead_to(visit):  # noqa: F811
+    with visit() as seen:
+        tab = seen.open("nbs/09_workspace.html")
+        preview = tab.locator(".dln-preview")
+        for kind, link in {
+            "equation": tab.locator("article p a.reference.internal[href*='equation-']").first,
+            "work": tab.locator(f"article p a.reference.internal[href='{tab.locator('article p a.reference.internal[title]').first.get_attribute('href')}']").first,
+            "function": tab.locator("article a.reference.internal[href*='#dlnbook.']").first,
+        }.items():
+            link.scroll_into_view_if_needed()
+            link.hover()
+            preview.wait_for(timeout=5000)
+            assert preview.count() == 1 and link.get_attribute("aria-describedby") == preview.get_attribute("id")
+            assert preview.locator("mjx-container").count() if kind == "equation" else len(preview.inner_text()) > 20, kind
+            tab.keyboard.press("Escape")
+            assert preview.count() == 0
+            tab.mouse.move(5, 5)
+            link.focus()
+            tab.keyboard.press("Shift+Tab")
+            tab.keyboard.press("Tab")
+            preview.wait_for(timeout=5000)  # by keyboard
+            box = preview.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 1280
+            tab.keyboard.press("Escape")
+        assert not seen.foreign and not seen.wrong
+
+
+@built
+def test_every_equation_that_a_page_refers_to_can_be_shown():
+    for book, html in pages():
+        article = html[html.index("<article") : html.index("</article>")]
+        wanted = {unescape(href) for href in re.findall(r'<a class="reference internal" href="([^"]*#equation-[^"]+)"', article)}
+        data = re.search(r'<script type="application/json" class="dln-previews">(.*?)</script>', html, re.DOTALL)
+        known = json.loads(data[1].replace("<\\/", "</")) if data else {}
+        assert wanted <= set(known), f"{book.name}: {wanted - set(known)}"
+
+
+# Citations, notation, glossary, index
+
+
+@built
+def test_text_and_list_call_a_work_the_same():
+    for book, html in pages():
+        page = BeautifulSoup(html[html.index("<article") : html.index("</article>")], "html.parser")
+        listed = {one["id"]: " ".join(one.select_one(".label").text.split()).strip("[]") for one in page.select("div.citation")}
+        for link in page.select("a.reference.internal"):
+            label = listed.get(link.get("href", "").lstrip("#"))
+            if label:  # in the text a year alone, or all of it
+                assert label == link.text or label.endswith(f", {link.text}"), f"{book.name}: {link.text!r} in the text, {label!r} in the list"
+
+
+@built
+def test_every_entry_of_the_notation_page_leads_to_its_place():
+    page = BeautifulSoup((SITE / "notation.html").read_text(encoding="utf-8"), "html.parser")
+    first, second = page.select("article table")[:2]
+    for row in first.select("tbody tr"):
+        assert row.select("td:last-child a.reference"), row.text
+    for row in second.select("tbody tr"):
+        numbers = re.findall(r"\d+", "".join(re.findall(r"\(([\d, ]+)\)", row.select("td")[1].text)))
+        assert [link.text for link in row.select("a.reference")] and len(row.select("a.reference")) >= len(numbers) > 0, row.text
+
+
+def sections():
+    "What the search looks through."
+    return json.loads((SITE / "sections.js").read_text(encoding="utf-8").removeprefix("window.dlnSections = ").rstrip(";\n"))
+
+
+@built
+def test_the_glossary_leads_to_sections_that_speak_of_the_term():
+    found = terms.read()
+    assert len(found) >= 80
+    assert all(term.kind for term in found), "every term says where it is introduced"
+    names = Counter(name.lower() for term in found for name in term.names)
+    assert not [name for name, count in names.items() if count > 1]
+    placed = {name for section in sections() for name in section["terms"].split(" · ")}
+    assert {name for term in found for name in term.names} <= placed
+
+
+@built
+def test_glossary_and_index_stand_in_the_table_of_contents():
+    html = (SITE / "nbs" / "08_delta.html").read_text(encoding="utf-8")
+    assert re.search(r'<a class="reference internal" href="../glossary.html">', html) and re.search(r'<a class="reference internal" href="../genindex.html">', html)
+    index = (SITE / "genindex.html").read_text(encoding="utf-8")
+    for name, place in {"Hadamard product": "07_hidden", "backprop": "08_delta", "momentum": "14_optimizers"}.items():
+        assert re.search(rf'{name}</strong></a>,? *<a href="nbs/{place}[.]html#|<a href="nbs/{place}[.]html#[^>]*><strong>{name}<', index), name
+
+
+# Search
+
+FIRST = {
+    "backpropagation": r"nbs/08_delta.html#",
+    "Hadamard": r"nbs/07_hidden.html#with-matrices-one-sample|nbs/08_delta.html#four-equations",
+    "vanishing": r"nbs/12_initialization.html#do-vanishing|nbs/11_activations.html#(?:one-layer|sigmoids-need)",
+    "momentum": r"nbs/14_optimizers.html#a-ball",
+    "learning rate": r"nbs/03_descent.html#how-long",
+    "backward pass": r"nbs/07_hidden.html#from|nbs/08_delta.html#",
+    "chain rule": r"nbs/05_chain.html",
+    "Adam": r"nbs/14_optimizers.html#(?:the-first-steps|a-step)",
+    "gradient check": r"nbs/04_numeric.html#a-check|nbs/lib_04_gradcheck.html",
+}
+
+
+@built
+def test_the_search_finds_sections(visit):  # noqa: F811
+    with visit() as seen:
+        tab = seen.open("search.html")
+        field, results = tab.locator(".bd-search-container input[name=q]"), tab.locator("#search-results")
+        for words, place in FIRST.items():
+            field.fill(words)
+            hrefs = results.locator("li a").evaluate_all("all => all.slice(0, 2).map(a => a.getAttribute('href'))")
+            print(words, hrefs)
+            assert any(re.match(place, href) for href in hrefs), f"{words}: {hrefs}"
+            text = results.inner_text()
+            assert not re.search(r"\\[a-z]+|\.(?:pdf|ipynb|svg)\b|def |import ", text), f"{words}: {text}"
+        field.fill("xylophone")
+        assert results.locator("li").count() == 0 and results.locator("p").count() == 1
+        field.fill("momentun")  # a slip
+        assert results.locator("li").count() > 0
+        assert not seen.foreign and not seen.wrong
+
+
+@built
+def test_the_search_works_from_a_file(chromium):  # noqa: F811
+    context = chromium.new_context()
+    tab = context.new_page()
+    tab.goto((SITE / "search.html").as_uri() + "?q=softmax")
+    tab.wait_for_selector("#search-results li a")
+    href = tab.locator("#search-results li a").first.evaluate("a => a.href")
+    tab.goto(href)
+    assert "softmax" in tab.locator("article").inner_text().lower()
+    context.close()
+
+
+def test_chapters_have_one_caption_each_figure():
+    "A caption is one short sentence."
+    for book in chapters():
+        for cell in book.cells:
+            for text in cell.arguments("caption"):
+                assert text.endswith(".") and len(text.split()) <= 18, f"{book.name}: {text}"
