@@ -261,12 +261,11 @@ class Dropout:
             If Z has other than two dimensions.
         """
         factors = _layer_room(self._coins, Z, r)  # (P_r, B)
-        if self.rate == 0:
-            return
-        rng.random(dtype=factors.dtype.type, out=factors)
-        np.greater_equal(factors, self.rate, factors)
-        np.multiply(factors, 1 / (1 - self.rate), factors)
-        np.multiply(Z, factors.T, Z)
+        if self.rate:
+            rng.random(dtype=factors.dtype.type, out=factors)
+            np.greater_equal(factors, self.rate, factors)
+            np.multiply(factors, 1 / (1 - self.rate), factors)
+            np.multiply(Z, factors.T, Z)
 
     def backward(self, D: NDArray, r: int) -> None:
         """Multiply gradients by what the activations were multiplied by, in place.
