@@ -33,10 +33,15 @@ def sources() -> dict[str, Notebook]:
 
 
 def public(module: str) -> list[tuple[str, str]]:
-    "The functions and classes of a module that have a docstring, each with the role of a reference to it."
-    tree = ast.parse((notebooks.LIBRARY / f"{module}.py").read_text(encoding="utf-8"))
-    found = [node for node in tree.body if type(node) in ROLES and not node.name.startswith("_") and ast.get_docstring(node)]
-    return [(node.name, ROLES[type(node)]) for node in found]
+    "The functions and classes of a module that have a docstring, and its data below a comment `#:`, each with the role of a reference to it."
+    text = (notebooks.LIBRARY / f"{module}.py").read_text(encoding="utf-8")
+    lines, found = text.splitlines(), []
+    for node in ast.parse(text).body:
+        if type(node) in ROLES and ast.get_docstring(node):
+            found.append((node.name, ROLES[type(node)]))
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and lines[node.lineno - 2].startswith("#:"):
+            found.append((ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target), "data"))
+    return [(name, role) for name, role in found if not name.startswith("_")]
 
 
 def imported(code: str) -> set[str]:
@@ -134,8 +139,14 @@ def name_users(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines:
         lines += ["", ".. container:: dln-derived", "", f"   {used_in(books)}"]
 
 
+def skip_foreign(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    "Leave out what scikit-learn puts into its estimators; its words link into its own documentation."
+    return True if (getattr(obj, "__module__", None) or "").startswith("sklearn.") else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     "Called by Sphinx."
+    app.connect("autodoc-skip-member", skip_foreign)
     app.connect("builder-inited", find_users)
     app.connect("autodoc-process-docstring", name_users, priority=401)  # after the book's other links, before napoleon
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
