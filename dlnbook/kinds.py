@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .arguments import count, real
 
 # %% auto #0
-__all__ = ['matrices', 'activations', 'image_size', 'outputs']
+__all__ = []
 
 # %% ../nbs/tools_kinds.ipynb #56902c8e
 def _counts(value):
@@ -43,7 +43,7 @@ class _Matrices:
 
 
 #: Matrices of all layers, to be read or changed where they are.
-matrices = _Matrices()
+_matrices = _Matrices()
 
 # %% ../nbs/tools_kinds.ipynb #e1c5a665
 class _Activations:
@@ -60,7 +60,7 @@ class _Activations:
 
 
 #: Activations of a layer, to be changed where they are.
-activations = _Activations()
+_activations = _Activations()
 
 # %% ../nbs/tools_kinds.ipynb #356b6e1e
 _BLOCK = 2**13  # numbers
@@ -113,7 +113,7 @@ class _ImageSize:
 
 
 #: Height and width; binds `pixels`, and `far`, the smaller one less 1.
-image_size = _ImageSize()
+_image_size = _ImageSize()
 
 # %% ../nbs/tools_kinds.ipynb #8700c362
 class _Outputs:
@@ -129,4 +129,4 @@ class _Outputs:
 
 
 #: Outputs of several networks, (S, M, K).
-outputs = _Outputs()
+_outputs = _Outputs()

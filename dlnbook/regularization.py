@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arguments import accepts, count, finite, generator, number, real, targets
-from .kinds import _blocks, _layer_room, activations, image_size, matrices, outputs
+from .kinds import _activations, _blocks, _image_size, _layer_room, _matrices, _outputs
 
 # %% auto #0
 __all__ = ['L2', 'L1', 'Dropout', 'shifted', 'bias_variance']
@@ -81,7 +81,7 @@ class L2(_Penalty):
 
     strength: float
 
-    @accepts(W=matrices)
+    @accepts(W=_matrices)
     def value(self, W: Sequence) -> float:
         """Half the sum of squares, times the strength.
 
@@ -104,7 +104,7 @@ class L2(_Penalty):
             squares += float(np.vdot(w, w))
         return self.strength / 2 * squares
 
-    @accepts(W=matrices, G=matrices)
+    @accepts(W=_matrices, G=_matrices)
     def add_gradient(self, W: Sequence, G: Sequence) -> None:
         """Add the derivatives of `value` to G, in place.
 
@@ -157,7 +157,7 @@ class L1(_Penalty):
 
     strength: float
 
-    @accepts(W=matrices)
+    @accepts(W=_matrices)
     def value(self, W: Sequence) -> float:
         """The sum of absolute values, times the strength.
 
@@ -181,7 +181,7 @@ class L1(_Penalty):
             total += float(room.sum())
         return self.strength * total
 
-    @accepts(W=matrices, G=matrices)
+    @accepts(W=_matrices, G=_matrices)
     def add_gradient(self, W: Sequence, G: Sequence) -> None:
         """Add the derivatives of `value` to G, in place.
 
@@ -238,7 +238,7 @@ class Dropout:
     rate: float
     _coins: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @accepts(Z=activations, rng=generator)
+    @accepts(Z=_activations, rng=generator)
     def forward(
         self, Z: NDArray, r: int, rng: np.random.Generator | int | None = None
     ) -> None:
@@ -291,7 +291,7 @@ class Dropout:
             np.multiply(D, factors.T, D)
 
 # %% ../nbs/13_regularization.ipynb #e663476b
-@accepts(shape=image_size, most=count(most="far"), X=real("M pixels"), rng=generator)
+@accepts(shape=_image_size, most=count(most="far"), X=real("M pixels"), rng=generator)
 def shifted(
     X: ArrayLike, most: int = 1, *, shape: tuple[int, int] = (8, 8),
     rng: np.random.Generator | int | None = None,
@@ -343,7 +343,7 @@ def shifted(
     return moved.reshape(M, height * width)
 
 # %% ../nbs/13_regularization.ipynb #bf605419
-@accepts(Y=outputs, T=targets("M", "M K", hot=True))
+@accepts(Y=_outputs, T=targets("M", "M K", hot=True))
 @finite("Y")
 def bias_variance(Y: ArrayLike, T: ArrayLike) -> tuple[NDArray, NDArray]:
     """The squared error of many networks on the same samples, in two parts.
