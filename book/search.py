@@ -26,7 +26,7 @@ UNSAID = (
 NOTES = {"cell_input", "cell_output", "dln-check-note", "dln-exported-note", "dln-mark", "dln-derived", "tag_dln-hide"}
 LEFT_OUT = {"search", "genindex", "py-modindex", "thirdparty"}
 CLOSING = {"References", "Symbols of this chapter"}
-WEIGHTS = {"nbs/tools": 0.4, "api": 0.35, "nbs/lib": 0.7, "bibliography": 0.3, "notation": 0.5, "index": 0.6}
+WEIGHTS = {"nbs/tools": 0.4, "api": 0.35, "reference/": 0.35, "nbs/lib": 0.7, "bibliography": 0.3, "notation": 0.5, "index": 0.6}
 
 
 def write_fragment(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:

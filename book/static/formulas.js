@@ -35,6 +35,10 @@
   const relations = (tex) => cut(tex, matcher(RELATION));
   const sums = (tex) => cut(tex, (rest, before) => (/[\w})\]|!;]\s*$/.test(before) ? rest.match(SUM)?.[0].length : 0));
 
+  // Where a line may end at the worst: before a sign of addition or multiplication, and between words.
+  const spread = (tex) => tex.replace(/\\text\{([^{}$]*)\}/g, (_, words) => words.split(/(?<=\S )/).map((word) => `\\text{${word}}`).join(""));
+  const anywhere = (tex) => sums(spread(tex)).flatMap((piece) => cut(piece, (rest, before) => (before.trim() && /^\\text\{/.test(rest) ? 5 : 0)));
+
   function unwrapped(tex) {
     for (let inner; (inner = tex.match(WRAPPER)); ) tex = inner[2];
     return tex;
@@ -56,7 +60,7 @@
     return found;
   }
 
-  const letters = (tex) => tex.replace(/\\(?:left|right|big|Big|bigg|Bigg|mathcal|mathrm|operatorname|,|;|!|begin|end)(?![a-z])|[{}^_&\s]/g, "").replace(/\\[A-Za-z]+/g, "x").length;
+  const letters = (tex) => tex.replace(/\\(?:text|left|right|big|Big|bigg|Bigg|mathcal|mathrm|operatorname|,|;|!|begin|end)(?![a-z])|[{}^_&\s]/g, "").replace(/\\[A-Za-z]+/g, "x").length;
 
   // Ever more broken: equations below each other; a line for each relation; lines filled up to a width.
   function* broken(tex, width) {
@@ -73,7 +77,7 @@
         const lines = [];
         for (const side of relations(each)) {
           let line = "";
-          for (const piece of sums(side)) {
+          for (const piece of anywhere(side)) {
             if (line && letters(line + piece) * LETTER > room) { lines.push(line); line = ""; }
             line += piece;
           }
