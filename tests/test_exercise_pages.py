@@ -5,7 +5,7 @@ import json
 import pytest
 from live import READY, Chapter
 from test_live import chromium, site, visit  # noqa: F401: fixtures
-from test_page import serious
+from test_page import violations
 from conftest import ROOT
 
 from book.exercises import written
@@ -123,7 +123,7 @@ def test_a_reader_writes_it(visit, name):  # noqa: F811
         box().get_by_role("button", name="Show the solution").click()
         assert not tab.evaluate("document.activeElement.closest('.solution').classList.contains('toggle-hidden')")
         tab.add_script_tag(path=ROOT / "node_modules" / "axe-core" / "axe.min.js")
-        assert not (found := serious(tab)), "\n".join(found)
+        assert not (found := violations(tab)), "\n".join(found)
 
         tab.reload()
         assert "is kept in this browser" in chapter.line

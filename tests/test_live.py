@@ -20,7 +20,7 @@ import pytest
 from conftest import ROOT
 from live import READY, Chapter, alike, asked, fixed_numbers, patience
 from playwright.sync_api import sync_playwright
-from test_page import SITE, Visit, serious
+from test_page import SITE, Visit, violations
 
 from book import browser as browsers
 from book import live, thirdparty
@@ -125,7 +125,7 @@ def test_a_page_comes_alive_and_can_be_edited(visit):
         for scheme in ("dark", "light"):
             tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             tab.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-            assert not (found := serious(tab)), f"{scheme}:\n" + "\n".join(found)
+            assert not (found := violations(tab)), f"{scheme}:\n" + "\n".join(found)
         tab.set_viewport_size({"width": 360, "height": 740})
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360, "a phone has to scroll sideways"
         tab.set_viewport_size({"width": 1280, "height": 900})
