@@ -438,7 +438,7 @@ def test_every_file_that_is_not_ours_is_named_with_version_and_license():
     assert all(part.version and part.license and "see the package" not in part.license for part in known)
     own = "|".join(re.escape(path.name) for path in (ROOT / "book" / "static").iterdir() if path.is_file())
     ours = re.compile(
-        rf"[^/]+\.(html|inv|js|txt|xml|pdf)|\.nojekyll|\.buildinfo|nbs/.*|_sources/.*|_images/.*|_downloads/.*|_static/({own}|page\.png|live/.*|widgets/local\.js)"
+        rf"[^/]+\.(html|inv|js|txt|xml|pdf)|\.nojekyll|\.buildinfo|nbs/.*|reference/.*|_sources/.*|_images/.*|_downloads/.*|_static/({own}|page\.png|live/.*|widgets/local\.js)"
         r"|pyodide/(manifest|pyodide-lock[-\w]*)\.json|pyodide/kept-\w+\.zip|pyodide/dlnbook-\w+/.*"
     )
     files = [str(path.relative_to(SITE)) for path in SITE.rglob("*") if path.is_file()]

@@ -172,7 +172,7 @@ def test_formulas_are_no_tab_stops_unless_they_scroll(visit):
         tab.wait_for_timeout(500)
         stops, first, still = tab.evaluate(count)
         print(f"08_delta: {stops} tab stops, the first slider is number {first + 1}")
-        assert first < 100 and not still
+        assert first < 110 and not still  # some sixty of them are the book's contents
 
 
 def test_notes_beside_the_text_stand_below_it_on_a_phone(visit):
@@ -210,7 +210,7 @@ def test_reference_and_chapters_link_to_each_other(visit):
     with visit() as seen:
         tab = seen.open("reference/loss.html")
         entry = tab.locator("dt[id='dlnbook.loss.softmax'] + dd")
-        back = entry.locator(".dln-derived a").get_attribute("href")
+        back = entry.locator(".dln-derived a").first.get_attribute("href")
         assert "nbs/02_loss.html#" in back
         tab = seen.open(back)
         assert tab.locator(f"[id='{urlsplit(back).fragment}']").count() == 1
