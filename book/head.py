@@ -52,7 +52,7 @@ def _icons() -> list[int]:
     import sphinx_book_theme
 
     styles = (theme() / "static" / STYLES).read_text(encoding="utf-8")
-    folders = [theme(), Path(sphinx_book_theme.__file__).parent]
+    folders = [theme().parents[1], Path(sphinx_book_theme.__file__).parent]
     templates = [path for folder in folders for ending in ("html", "py") for path in folder.rglob(f"*.{ending}")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in templates)
     points = {ord(found) for found in re.findall(r'--pst-icon-[\w-]+:\s*"([\ue000-\uf8ff])"', styles)}
