@@ -28,7 +28,7 @@ from book.serve import server
 
 SITE = notebooks.ROOT / "_build" / "html"
 STATIC = notebooks.ROOT / "book" / "static"
-ONLINE = r"api|reference/.*|CHANGELOG|thirdparty|nbs/tools_.*|search|genindex"  # pages that are of use on a screen only
+ONLINE = r"api|workshop|reference/.*|CHANGELOG|thirdparty|nbs/tools_.*|search|genindex"  # pages that are of use on a screen only
 WIDTH = 658  # pixels: a page of A4 less its margins (print.css)
 
 
