@@ -23,7 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from book import captions, citations, depth, exercises, formulas, head, hunt, notation, notebooks, plain, previews, search, terms
+from book import captions, citations, depth, exercises, formulas, head, hunt_page, notation, notebooks, plain, previews, search, terms
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ def on_source_read(app: Sphinx, docname: str, source: list[str]) -> None:
         "outputs": [],
         "source": f"# depends on {notebooks.digest(files, *settings)}",
     }
-    hunt.insert(prepare(raw), notebooks.read(path))
+    hunt_page.insert(prepare(raw), notebooks.read(path))
     raw["cells"].insert(0, key)
     # Kept beside the notebook: the execution cache minds metadata, and no cell runs differently for being folded.
     app.env.temp_data["dln_cells"] = [cell.pop("dln", {}) for cell in raw["cells"]]
@@ -292,6 +292,7 @@ def number_equations(app: Sphinx, document: nodes.document, docname: str) -> Non
                 said = numbered(text)
                 if said != text:
                     code.children[:] = [nodes.Text(said)]
+                    code.rawsource = said  # Sphinx colors only code that reads as it was written
     for code in document.findall(nodes.raw):
         if code.get("dln_code"):
             code.children[:] = [nodes.Text(numbered(code.astext()))]
@@ -414,7 +415,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_js_file("previews.js", loading_method="defer")
     citations.register()
     exercises.setup(app)
-    hunt.setup(app)
+    hunt_page.setup(app)
     app.connect("config-inited", add_assets)
     app.connect("builder-inited", index_exports)
     app.connect("builder-inited", read_in_parallel)

@@ -3,7 +3,7 @@
 A hunt is a catch of the chapter, picked by hand: below `#| catches: old -> new` stands `#| hunt: what comes of it`.
 The mistake was made and run by the test suite; what the check said then is kept in `hunts.json`
 (`python -m chapters --record NAME`, in tests/), and compared whenever the catches are tried.
-The page needs no Python. Without scripts it shows the lines and, folded, the answer.
+How a hunt looks on the page is the matter of `hunt_page.py`.
 """
 
 from __future__ import annotations
@@ -11,30 +11,11 @@ from __future__ import annotations
 import ast
 import json
 from dataclasses import dataclass
-from html import escape
-from pathlib import Path
 
-from docutils import nodes
-from docutils.parsers.rst import Directive
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
-from sphinx.addnodes import pending_xref
-from sphinx.application import Sphinx
-from sphinx.util import logging
-
-from book.notebooks import ROOT, Catch, Cell, Notebook, read
-
-log = logging.getLogger(__name__)
+from book.notebooks import ROOT, Catch, Cell, Notebook
 
 RECORD = ROOT / "book" / "hunts.json"
 LONG = 18  # lines; of a longer cell a hunt shows one function
-
-INTRODUCTION = """## Bug hunt
-
-In each piece of code below, one line has been changed. It looks right, it runs, and a check on this page fails for it.
-Which line is it? Click on it, or move there with <kbd>Tab</kbd> or the arrow keys and press <kbd>Enter</kbd>.
-"""
 
 
 @dataclass(frozen=True)
@@ -138,95 +119,3 @@ def record(name: str, said: dict[str, dict[str, str]]) -> None:
     "Keep what the checks of a notebook said."
     everything = recorded() | {name: said}
     RECORD.write_text(json.dumps(dict(sorted(everything.items())), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-# The page
-
-
-def insert(raw: dict, notebook: Notebook) -> None:
-    "Put the hunts of a notebook before its table of symbols, or at its end."
-    found = hunts(notebook)
-    if not found:
-        return
-    text = INTRODUCTION + "".join(f"\n`````{{dln-hunt}} {n}\n{hunt.meaning}\n`````\n" for n, hunt in enumerate(found))
-    closing = [i for i, cell in enumerate(raw["cells"]) if "".join(cell["source"]).startswith(("## Symbols", "## References", "## From here"))]
-    place = closing[0] if closing else len(raw["cells"])
-    raw["cells"].insert(place, {"cell_type": "markdown", "id": "bug-hunt", "metadata": {}, "source": text})
-
-
-class HuntNote(Directive):
-    "One hunt: the lines, a place for what a click says, and the answer."
-
-    required_arguments = 1
-    has_content = True
-
-    def run(self) -> list[nodes.Node]:
-        env = self.state.document.settings.env
-        env.note_dependency(str(RECORD))
-        notebook = read(Path(env.doc2path(env.docname)))
-        hunt = hunts(notebook)[int(self.arguments[0])]
-        said = recorded().get(notebook.name, {}).get(hunt.key)
-        if said is None:
-            log.warning("no record of what the check says of %r: run `python -m chapters --record %s`", hunt.key, notebook.name)
-            said = {"assertion": "", "words": ""}
-        box = nodes.container(classes=["dln-hunt"])
-        lead = nodes.paragraph("", "Behind " if hunt.labels else "Behind a check of this chapter:", classes=["dln-hunt-lead"])
-        if hunt.labels:
-            lead += [*_equations(hunt.labels), nodes.Text(":")]
-        box += lead
-        code = nodes.raw("", _code(hunt, said["words"]), format="html")
-        code["dln_code"] = True
-        box += code
-        box += nodes.raw("", '<details class="dln-hunt-answer"><summary>The answer</summary>', format="html")
-        right = hunt.lines[hunt.place].strip()
-        box += nodes.paragraph(
-            "", "", nodes.Text(f"Line {hunt.place + 1} says "), nodes.literal("", hunt.wrong.strip(), classes=["dln-wrong"]),
-            nodes.Text(" and should say "), nodes.literal("", right, classes=["dln-right"]), nodes.Text("."),
-        )  # fmt: skip
-        meaning = nodes.container()
-        self.state.nested_parse(self.content, self.content_offset, meaning)
-        box += meaning.children
-        failed = nodes.paragraph("", "With it, the ")
-        where = f"#check-{hunt.labels[0]}" if hunt.labels else ""
-        failed += nodes.reference("", "check", refuri=where, internal=True) if where else nodes.Text("check")
-        failed += [nodes.Text(" of "), *_equations(hunt.labels)] if hunt.labels else []
-        failed += [nodes.Text(" fails at "), nodes.literal("", said["assertion"]), nodes.Text(": " + said["words"] + ".")]
-        box += failed
-        box += nodes.raw("", "</details>", format="html")
-        return [box]
-
-
-def _equations(labels: tuple[str, ...]) -> list[nodes.Node]:
-    "References to equations, by number."
-    found: list[nodes.Node] = []
-    for n, label in enumerate(labels):
-        if n:
-            found.append(nodes.Text(" and "))
-        found.append(
-            pending_xref("", nodes.literal("", label), refdomain="math", reftype="eq", reftarget=label, refexplicit=False, refwarn=True)
-        )
-    return found
-
-
-def _code(hunt: Hunt, words: str) -> str:
-    "The lines, colored, each in an element of its own, and the place for what a click says."
-    lines = [*hunt.lines[: hunt.place], hunt.wrong, *hunt.lines[hunt.place + 1 :]]
-    colored = highlight("\n".join(lines), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).split("\n")
-    width = len(str(len(lines)))
-    shown = "".join(
-        f'<span class="dln-hunt-line" data-line="{n}"><span class="dln-hunt-number">{n:>{width}}</span> <code>{html}</code></span>\n'
-        if lines[n - 1].strip()
-        else '<span class="dln-hunt-gap"></span>\n'
-        for n, html in enumerate(colored[: len(lines)], start=1)
-    )
-    return (
-        f'<div class="dln-hunt-code highlight" role="group" aria-label="Code with a mistake in one line" data-wrong="{hunt.place + 1}" '
-        f'data-words="{escape(words)}">{shown}</div><p class="dln-hunt-said" role="status"></p>'
-    )
-
-
-def setup(app: Sphinx) -> None:
-    "Called by the extension."
-    app.add_directive("dln-hunt", HuntNote)
-    app.add_css_file("hunt.css")
-    app.add_js_file("hunt.js", loading_method="defer")
