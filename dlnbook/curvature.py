@@ -23,9 +23,9 @@ from .network import Network, _Classifier
 _pull = bare(pull)
 
 # %% auto #0
-__all__ = ['bending', 'logit_velocity', 'hessian_product', 'jacobian_product', 'hessian', 'Ritz', 'ritz', 'lanczos',
-           'extreme_curvatures', 'newton_path', 'critical_point', 'stacked_gradient', 'shuffles', 'fit_together',
-           'stacked_losses', 'losses_at', 'connect', 'loss_slice', 'random_direction']
+__all__ = ['bending', 'hessian_product', 'jacobian_product', 'hessian', 'Ritz', 'ritz', 'lanczos', 'extreme_curvatures',
+           'newton_path', 'critical_point', 'stacked_gradient', 'shuffles', 'fit_together', 'losses_at', 'connect',
+           'loss_slice', 'random_direction']
 
 # %% ../nbs/lib_17_curvature.ipynb #f59676c9
 _network = _Classifier(
@@ -200,51 +200,6 @@ def bending(
 
 _bending = bare(bending)
 
-# %% ../nbs/lib_17_curvature.ipynb #e978f93c
-@accepts(network=_network, X=_inputs, V=real("[n] P", like="network"))
-@finite("V")
-def logit_velocity(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
-    """How fast the logits change when the parameters move along a vector.
-
-    Parameters
-    ----------
-    network : Network
-        From whose parameters one moves.
-    X : array_like of float, shape (M, N)
-        Inputs, one row a sample.
-    V : array_like of float, shape (P,) or (n, P)
-        The velocity of the parameters; or one a row.
-
-    Returns
-    -------
-    ndarray, shape (M, K) or (n, M, K), dtype of the network
-        The velocity of each logit of each sample.
-
-    Raises
-    ------
-    TypeError
-        If `network` is no Network, or an array does not hold real numbers.
-    ValueError
-        If shapes do not fit, or NaN or infinity occurs.
-
-    Notes
-    -----
-    The first two formulas of eq-why-forward.
-
-    Examples
-    --------
-    >>> network = Network((2, 2), rng=np.random.default_rng(0))
-    >>> logit_velocity(network, [[3.0, 4.0]], [1.0, 0.0, 0.0, 1.0, 0.0, 5.0]).tolist()
-    [[3.0, 9.0]]
-    """
-    A, Z = forward(network.W, network.b, X, network.activations)
-    slopes = [None, *(f.df(a) for f, a in zip(network.activations, A[1:]))]
-    A_dot, _ = _forward_velocity(network.W, *_cut(V, network.widths), Z, slopes)
-    return A_dot[-1]  # (…, M, K)
-
-
-_logit_velocity = bare(logit_velocity)
-
 # %% ../nbs/lib_17_curvature.ipynb #ba91a9d6
 def _quiet():
     "What overflows is refused in words, and need not warn before."
@@ -365,7 +320,10 @@ def jacobian_product(network: Network, X: ArrayLike, V: ArrayLike) -> NDArray:
     [[3.0, 9.0]]
     """
     with _quiet():
-        return _finite(_logit_velocity(network, X, V), "along the vectors")
+        A, Z = forward(network.W, network.b, X, network.activations)
+        slopes = [None, *(f.df(a) for f, a in zip(network.activations, A[1:]))]
+        A_dot, _ = _forward_velocity(network.W, *_cut(V, network.widths), Z, slopes)
+        return _finite(A_dot[-1], "along the vectors")  # (…, M, K)
 
 # %% ../nbs/lib_17_curvature.ipynb #2f80f0b4
 _ROOM = 2**20  # about as many numbers of a kind are computed at a time
@@ -881,52 +839,12 @@ def fit_together(
             network.parameters = parameters
 
 # %% ../nbs/lib_17_curvature.ipynb #2a7469a8
-@accepts(network=_network, theta=real("S P", like="network"), X=_inputs, T=_rows)
-@finite("theta")
-def stacked_losses(
-    network: Network, theta: ArrayLike, X: ArrayLike, T: ArrayLike
-) -> NDArray:
-    """The mean loss of many networks of one shape, on the same samples.
-
-    Parameters
-    ----------
-    network : Network
-        Whose shape and activation functions are used. Stays as it is.
-    theta : array_like of float, shape (S, P)
-        The parameters of the S networks, in the order of `network.parameters`.
-    X : array_like of float, shape (M, N)
-        Inputs, one row a sample.
-    T : array_like of int, shape (M,), or of float, shape (M, K)
-        Labels, or rows that sum to one.
-
-    Returns
-    -------
-    ndarray of float64, shape (S,)
-
-    Raises
-    ------
-    TypeError
-        If `network` is no Network, or an array does not hold real numbers.
-    ValueError
-        If shapes do not fit, NaN or infinity occurs, or `T` is no set of targets.
-
-    Notes
-    -----
-    def-delta-network on stacks of matrices, all at once.
-
-    Examples
-    --------
-    >>> network = Network((2, 3, 2), rng=np.random.default_rng(0))
-    >>> stacked_losses(network, [np.zeros(17)], [[1.0, 2.0]], [0]).round(6).tolist()
-    [0.693147]
-    """
+def _stacked_losses(network, theta, X, T):
+    "The mean loss of each of many networks of one shape, all at once: def-delta-network on stacks of matrices."
     A, _ = _stacked_forward(network, theta, X)
     rows = np.tile(T, (len(theta), 1))  # (S·M, K)
     each = cross_entropy(A[-1].reshape(rows.shape), rows)  # (S·M,)
     return each.reshape(len(theta), -1).mean(axis=1, dtype=np.float64)  # (S,)
-
-
-_stacked_losses = bare(stacked_losses)
 
 # %% ../nbs/lib_17_curvature.ipynb #80e8c0ce
 @accepts(network=_network, parameters=real("S P", like="network"), X=_inputs, T=_rows)
@@ -970,9 +888,10 @@ def losses_at(
     blocks = [parameters[i : i + step] for i in range(0, len(parameters), step)]
     try:
         with _quiet():
-            return np.concatenate([_stacked_losses(network, each, X, T) for each in blocks])
+            losses = np.concatenate([_stacked_losses(network, each, X, T) for each in blocks])
     except ValueError:  # logits that are no numbers any more
-        return _finite(np.inf, "at all places")
+        losses = np.inf
+    return _finite(losses, "at all places")
 
 
 _losses_at = bare(losses_at)

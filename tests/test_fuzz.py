@@ -268,17 +268,17 @@ def test_measures(drawn):
     spread, norms = ask(initialization.measured_spread, net, X, y), ask(nonlinearities.delta_norms, net, X, y)
     assert spread is None or all(np.isfinite(each[1:]).all() for each in spread)
     assert norms is None or np.isfinite(norms[1:]).all()
-    velocity = ask(curvature.logit_velocity, net, X, np.resize(G, net.parameters.size))
+    velocity = ask(curvature.jacobian_product, net, X, np.resize(G, net.parameters.size))
     assert velocity is None or np.isfinite(velocity).all()
     stack = np.stack([net.parameters, np.resize(A, net.parameters.size)])
     slopes = ask(curvature.stacked_gradient, net, stack, np.stack([X, X]), np.eye(2, dtype=dtype)[[y, y]])
-    losses = ask(curvature.stacked_losses, net, stack, X, y)
+    losses = ask(curvature.losses_at, net, stack, X, y)
     assert all(each is None or np.isfinite(each).all() for each in (slopes, losses))
     right, alone = ask(net.gradient, X, y), ask(net.loss, X, y)
     if slopes is not None and right is not None and np.abs(X).max() < 1 < 1 / np.abs(W).max(initial=1e-9):
         close(slopes[0], right, size=np.abs(right).max() + 1, name="stacked_gradient")
     if losses is not None and alone is not None:
-        close(dtype(losses[0]), alone, size=1 + losses[0], name="stacked_losses")
+        close(dtype(losses[0]), alone, size=1 + losses[0], name="losses_at")
     assert np.array_equal(net.parameters, before)
     parts, (A_, G_) = ask(regularization.bias_variance, [A, G], labels), wide(A, G)
     if parts is not None:
