@@ -221,7 +221,7 @@ def without_ranks() -> types.ModuleType:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     module = types.ModuleType("fitting_without_ranks")
-    sys.modules[module.__name__] = module
+    module.__package__, sys.modules[module.__name__] = "dlnbook", module
     exec(compile(text, "fitting without ranks", "exec"), module.__dict__)
     return module
 
