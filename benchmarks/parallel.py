@@ -52,6 +52,8 @@ CUTS = [
     ("self.shared = (team or Team()).shared  # each rank measures some pieces", "self.shared = lambda function, pieces: [function(each) for each in pieces]"),
     ("self.history.epochs.append(self.steps.team.first(Epoch(*epoch, seconds=seconds)))", "self.history.epochs.append(Epoch(*epoch, seconds=seconds))"),
     ("return self.steps.team.first(self.reason_to_end(epochs))", "return self.reason_to_end(epochs)"),
+    ("        self.together = None if team.ranks is None else team.ranks.stepper(self)\n", ""),
+    ("        advance = self.together or advance\n", ""),
     ("        if team.ranks is not None:\n            team.alike(parameters=zlib.crc32(run.network.parameters))\n            reason = team.first(reason)\n", ""),
     ("    run.align(network=network, epochs=epochs, eta=eta, optimizer=optimizer, penalty=penalty,\n              noise=noise, draw=draw, generator=type(rng.bit_generator))  # fmt: skip\n", ""),
     ("    with patient(team) as steps.strikes, _the_history_gets_out(run, shown, file), team.agreed():", "    with _the_history_gets_out(run, shown, file):"),
