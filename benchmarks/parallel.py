@@ -46,7 +46,7 @@ RECIPE = {
     "pairs": 1500, "cost": {"widths": [64, 30, 10], "batch_size": 10, "epochs": 1},
 }  # fmt: skip
 
-# What `fit` does for ranks, and what stands there without: each text occurs once in its module.
+# What `fit` does for ranks, and what stands there without: each text occurs once in its module. None: a call, to its end.
 CUTS = [
     ("@on_all_ranks\n", ""),
     ("self.shared = (team or Team()).shared  # each rank measures some pieces", "self.shared = lambda function, pieces: [function(each) for each in pieces]"),
@@ -55,7 +55,7 @@ CUTS = [
     ("        self.together = None if team.ranks is None else team.ranks.stepper(self)\n", ""),
     ("        advance = self.together or advance\n", ""),
     ("        if team.ranks is not None:\n            team.alike(parameters=zlib.crc32(run.network.parameters))\n            reason = team.first(reason)\n", ""),
-    ("    run.align(network=network, epochs=epochs, eta=eta, optimizer=optimizer, penalty=penalty,\n              noise=noise, draw=draw, generator=type(rng.bit_generator))  # fmt: skip\n", ""),
+    ("    run.align(network", None),
     ("    with patient(team) as steps.strikes, _the_history_gets_out(run, shown, file), team.agreed():", "    with _the_history_gets_out(run, shown, file):"),
 ]  # fmt: skip
 
@@ -221,7 +221,9 @@ def without_ranks() -> types.ModuleType:
     text = inspect.getsource(fitting)
     for old, new in CUTS:
         assert text.count(old) == 1, old
-        text = text.replace(old, new)
+        start = text.index(old)
+        end = text.index("\n", text.index(")  # fmt: skip", start)) + 1 if new is None else start + len(old)
+        text = text[:start] + (new or "") + text[end:]
     module = types.ModuleType("fitting_without_ranks")
     module.__package__, sys.modules[module.__name__] = "dlnbook", module
     exec(compile(text, "fitting without ranks", "exec"), module.__dict__)
