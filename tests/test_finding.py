@@ -30,9 +30,9 @@ def line(*children):
 
 
 def test_punctuation_stays_with_its_formula():
-    paragraph = line(nodes.Text("so ("), nodes.math("", "a"), nodes.Text("), and "), nodes.math("", "b"), nodes.Text(" is not "), nodes.math("", "c"), nodes.Text("."))
-    assert [piece.astext() for piece in paragraph.findall(nodes.inline)] == ["(a),", "c."]
-    assert paragraph.astext() == "so (a), and b is not c."
+    paragraph = line(nodes.Text("so ("), nodes.math("", "a"), nodes.Text("), and two "), nodes.math("", "b"), nodes.Text("s, is not "), nodes.math("", "c"), nodes.Text("."))
+    assert [piece.astext() for piece in paragraph.findall(nodes.inline)] == ["(a),", "bs,", "c."]
+    assert paragraph.astext() == "so (a), and two bs, is not c."
 
 
 # Captions
