@@ -146,14 +146,14 @@ UNREACHED = """() => [...document.querySelectorAll('article :is(pre, table, .dln
 ).map(one => one.outerHTML.slice(0, 120))"""
 
 
-# Formulas, whose markup is MathJax's, become a letter; in code, of each kind of token one of each color stays.
+# Formulas, whose markup is MathJax's, become a letter; in code, one token of each kind stays.
 THIN = """() => {
     document.querySelectorAll('mjx-container').forEach(one => one.replaceWith('x'));
     const seen = new Set();
     for (const pre of document.querySelectorAll('pre')) {
         const where = `${pre.className} ${pre.parentElement.className} ${Boolean(pre.closest('.cell_output'))}`;
         for (const token of pre.querySelectorAll('span:not([id])')) {
-            const kind = `${where} ${token.className} ${getComputedStyle(token).color}`;
+            const kind = `${where} ${token.className}`;
             if (token.querySelector('a, button, [tabindex]')) continue;
             if (seen.has(kind)) token.replaceWith(...token.childNodes);
             seen.add(kind);
