@@ -173,7 +173,7 @@ def _trained(self, X, T, weights, *, epochs, strata=None):
         self.network_, X, T, epochs=epochs, batch_size=B, eta=eta, rng=self._rng,
         sample_weight=weights, validation=validation, stop=rule, optimizer=self._optimizer,
         penalty=L2(strength) if strength else None,
-        draw=batches if self.shuffle else _in_order, progress=bool(self.verbose),
+        draw=batches if self.shuffle else _in_order, progress=bool(self.verbose), accuracy=False,
     )  # fmt: skip
 
 # %% ../nbs/19_estimator.ipynb #ae9486c3
