@@ -31,6 +31,7 @@ class Session:
         self.printing, self.errors = np.get_printoptions(), np.geterr()
         self.lists = [(each, each[:]) for each in self._lists()]
         self.tables = [(each, dict(each)) for each in self._tables()]
+        self.names = dict(shell.user_ns)
 
     def renew(self):
         "Go back."
@@ -45,6 +46,8 @@ class Session:
             kept.clear()
             kept.update(before)
         self.shell.reset(new_session=True)
+        for name, value in self.names.items():  # it leaves out some of its own
+            self.shell.user_ns.setdefault(name, value)
         for path in sorted(set(self._files()) - self.files, reverse=True):  # what is in a folder before the folder
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         gc.collect()
