@@ -9,7 +9,7 @@
 
   const page = (address) => address.replace(/#.*/s, "");
   const scrolled = new Map(); // how far down a page the reader was when it was left, by address
-  let here = location.href, visits = 0;
+  let shown = page(location.href), visits = 0; // the page that is here, and how often another one was asked for
 
   const spoken = Object.assign(document.createElement("p"), { className: "dln-spoken", role: "status" });
   document.querySelector("main").append(spoken);
@@ -103,7 +103,7 @@
 
   // Go to a page. `known` says that the browser's history has it already.
   async function visit(address, known) {
-    const turn = ++visits;
+    const turn = ++visits, at = scrollY;
     performance.mark("dln-click");
     document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
     dlnPage.notebook.leave();
@@ -111,11 +111,9 @@
       const other = await fetched(address);
       if (turn !== visits) return; // the reader was quicker
       keepAddresses();
-      if (!known) {
-        scrolled.set(page(here), scrollY);
-        history.pushState(null, "", address);
-      }
-      here = location.href;
+      if (!known) history.pushState(null, "", address);
+      scrolled.set(shown, at);
+      shown = page(address);
       swap(other);
       finishForOthers();
       const done = dlnPage.arrive();
@@ -137,7 +135,7 @@
 
   // Where a reader is after the way to a page: where they were, at the place that the address names, or at the top.
   function place(known) {
-    if (known || !named()) scrollTo({ top: (known && scrolled.get(page(here))) || 0, behavior: "instant" });
+    if (known || !named()) scrollTo({ top: (known && scrolled.get(shown)) || 0, behavior: "instant" });
     else named().scrollIntoView({ behavior: "instant" });
   }
 
@@ -151,16 +149,12 @@
     const address = dlnPage.notebook && asked(event);
     if (!address) return;
     event.preventDefault();
-    if (page(address) !== page(location.href)) visit(address, false);
+    if (page(address) !== shown) visit(address, false);
     else place(false); // it is here
   });
   addEventListener("popstate", () => {
-    const before = page(here), now = page(location.href);
-    here = location.href;
-    if (before === now) return; // a place on this page
-    scrolled.set(before, scrollY);
+    if (page(location.href) === shown) return visits++; // a place on this page
     if (dlnPage.notebook) visit(location.href, true);
     else location.reload();
   });
-  addEventListener("hashchange", () => { here = location.href; });
 })();

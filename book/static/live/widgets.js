@@ -79,9 +79,10 @@ export function widgets(HTMLManager, python) {
       return true;
     },
 
-    // The page is left: nothing that goes on in it reaches Python.
+    // The page is left: nothing that goes on in it reaches Python, nor the other way round.
     silence() {
       for (const comm of comms.values()) comm.tell = () => comm.comm_id;
+      comms.clear();
     },
 
     async show(id, host) {
