@@ -155,7 +155,7 @@ def arrange_cells(app: Sphinx, document: nodes.document) -> None:
         if said.get("fold"):
             depth.fold(cell, said["fold"])
         if said.get("figure"):
-            captions.caption(cell, said["figure"], Path(app.env.docname).name, document)
+            captions.caption(cell, said["figure"], app.env, document)
 
 
 # Marks at equations and checks

@@ -7,7 +7,7 @@ import re
 from docutils import nodes
 from sphinx.application import Sphinx
 
-BEFORE, AFTER = re.compile(r"[(\[“‘]+\Z"), re.compile(r"\A[.,;:!?)\]”’]+(?:-\w+)?")
+BEFORE, AFTER = re.compile(r"[(\[“‘]+\Z"), re.compile(r"\A(?:s\b[.,;:!?)\]”’]*|[.,;:!?)\]”’]+(?:-\w+)?)")  # also the s of more than one
 
 
 def keep_punctuation(app: Sphinx, document: nodes.document) -> None:

@@ -153,11 +153,13 @@ def text_of(cell: dict) -> str:
 
 def read(path: Path) -> Notebook:
     "Read one notebook."
-    cells = []
-    for raw in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        directives, source = split_directives(text_of(raw)) if raw["cell_type"] == "code" else ((), text_of(raw))
-        cells.append(Cell(raw["cell_type"], source, directives))
-    return Notebook(path, cells)
+    return Notebook(path, [cell_of(raw) for raw in json.loads(path.read_text(encoding="utf-8"))["cells"]])
+
+
+def cell_of(raw: dict) -> Cell:
+    "A cell as nbformat stores it, read."
+    directives, source = split_directives(text_of(raw)) if raw["cell_type"] == "code" else ((), text_of(raw))
+    return Cell(raw["cell_type"], source, directives)
 
 
 def read_all() -> list[Notebook]:

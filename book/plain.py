@@ -19,7 +19,8 @@ from pybtex.plugin import find_plugin
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-from book.notebooks import ROOT, text_of
+from book import captions, notebooks
+from book.notebooks import ROOT, Cell, text_of
 
 ROLE = re.compile(r"(``(?!`).+?(?<!`)``(?!`))|\{([\w:]+)\}`([^`]*)`")  # or code that only speaks of one
 LABEL = re.compile(r"\n\$\$[ \t]*\(((?:eq|def)-[\w-]+)\)[ \t]*$", re.MULTILINE)
@@ -46,7 +47,7 @@ class Words:
     def role(self, name: str, text: str) -> str:
         "What a role shows."
         roles: dict[str, Callable[[str], str]] = {
-            "glue:text": self.glue, "eq": self.equation, "doc": self.document, "ref": self.reference,
+            "glue:text": self.glue, "eq": self.equation, "doc": self.document, "ref": self.reference, "numref": self.figure,
             "cite:p": lambda keys: f"[{'; '.join(self.author_year(key, '{}, {}') for key in keys.split(','))}]",
             "cite:t": lambda keys: ", ".join(self.author_year(key, "{} [{}]") for key in keys.split(",")),
         }  # fmt: skip
@@ -84,6 +85,22 @@ class Words:
         if not words and target not in labels:
             raise Unsaid(f"the label {target!r}")
         return words or labels[target][2]
+
+    def figure(self, label: str) -> str:
+        "A figure's number, with a link where it stands in another notebook."
+        home, anchor, _ = self.env.get_domain("std").labels.get(label, ("", "", ""))
+        numbers = self.env.toc_fignumbers.get(home, {}).get("figure", {}).get(anchor)
+        if not numbers:
+            raise Unsaid(f"the figure {label!r}")
+        text = f"Figure {'.'.join(map(str, numbers))}"
+        return text if home == self.docname else f"[{text}]({self.link(home)})"
+
+    def caption(self, cell: Cell) -> str:
+        "What stands below the figure that a cell draws; '' below others."
+        facts = captions.facts_of(cell)
+        label = captions.address(posixpath.basename(self.docname), facts["name"]) if facts else ""
+        found = self.env.get_domain("std").labels.get(label)
+        return f"**{self.figure(label)}.** {found[2]}" if found and found[0] == self.docname else ""
 
     def titled(self, text: str) -> tuple[str, str]:
         "The words and the target of `words <target>`; no words where there is a target only."
@@ -174,11 +191,15 @@ def names(entry: Entry) -> str:
 
 
 def spoken(raw: dict[str, Any], words: Words) -> dict[str, Any]:
-    "A notebook with plain markdown; cells of which nothing is left are dropped, code stays as it is."
+    "A notebook with plain markdown and numbered figures; cells of which nothing is left are dropped, code stays as it is."
+    cells = []
     for cell in raw["cells"]:
+        cells.append(cell)
         if cell["cell_type"] == "markdown":
             cell["source"] = words.text(text_of(cell))
-    raw["cells"] = [cell for cell in raw["cells"] if cell["cell_type"] != "markdown" or cell["source"].strip()]
+        elif said := words.caption(notebooks.cell_of(cell)):
+            cells.append({"cell_type": "markdown", "id": f"{cell['id']}-caption", "metadata": {}, "source": said})
+    raw["cells"] = [cell for cell in cells if cell["cell_type"] != "markdown" or cell["source"].strip()]
     return raw
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnbook.arguments import (
-    accepts, bare, behind, bounded, count, each, function, generator, having, instance, number, optional,
+    accepts, bare, behind, bounded, count, each, flag, function, generator, having, instance, number, optional,
     path, positive, unread
 )
 from .agreement import Team, on_all_ranks, patient
@@ -57,10 +57,10 @@ class Epoch:
     loss : float
         Mean of the batches' losses on the way, each before its step: eq-training-seen.
         With a penalty or noise, they are included.
-    accuracy : float
+    accuracy : float or None
         The score, as `Network.score` has it: with softmax, the share of samples that are
         right. After the last step, on a fixed part of the training samples: a fifth of them,
-        but 250 to 1000 where there are as many.
+        but 250 to 1000 where there are as many. None if not wanted.
     validation_loss, validation_accuracy : float or None
         Loss and score after the last step, on the validation samples if there are any.
     seconds : float
@@ -75,7 +75,7 @@ class Epoch:
     number: int
     eta: float
     loss: float
-    accuracy: float
+    accuracy: float | None
     validation_loss: float | None = None
     validation_accuracy: float | None = None
     seconds: float = field(default=0.0, compare=False)
@@ -199,9 +199,10 @@ def _curves(history):
         axes[1].set_xlabel("epoch")
         axes[1].xaxis.get_major_locator().set_params(integer=True)
         last = history.epochs[-1]
+        score = "" if last.accuracy is None else f", the training {history.measure} {last.accuracy:.1%}"
         return (
             f"Loss and {history.measure} over {len(history)} epochs. In the last one the loss "
-            f"on the way was {last.loss:.3g}, the training {history.measure} {last.accuracy:.1%}. "
+            f"on the way was {last.loss:.3g}{score}. "
             f"A dotted line marks the best epoch, {history.best_epoch}."
         )
 
@@ -627,7 +628,7 @@ class _Progress:
         if epoch.validation_loss is not None:
             loss, accuracy = epoch.validation_loss, epoch.validation_accuracy
         where = f"epoch {epoch.number}/{self.epochs}"
-        said = f"loss {loss:.4g}, {self.measure} {accuracy:.1%}"
+        said = f"loss {loss:.4g}" + ("" if accuracy is None else f", {self.measure} {accuracy:.1%}")
         if self.bar is not None:
             self.bar.set_description_str(where, refresh=False)
             self.bar.set_postfix_str(said, refresh=False)
@@ -696,10 +697,10 @@ _evaluate = bare(evaluate)
 
 
 class _Measures:
-    "Score on a part of the training samples; loss and score on validation samples."
+    "Score on a part of the training samples, if wanted; loss and score on validation samples."
 
-    def __init__(self, network, X, T, validation, team=None):
-        self.network, self.head, self.validation = network, network.head, validation  # (X, T, weights)
+    def __init__(self, network, X, T, validation, team=None, wanted=True):
+        self.wanted, self.network, self.head, self.validation = wanted, network, network.head, validation  # (X, T, weights)
         self.shared = (team or Team()).shared  # each rank measures some pieces
         which = _sample(T)
         self.X, self.which, self.T = X, which, T[which]
@@ -708,10 +709,7 @@ class _Measures:
 
     def __call__(self):
         "All numbers, after an epoch."
-        size = max(32, self.alone)
-        pieces = [self.which[i : i + size] for i in range(0, len(self.which), size)]
-        answers = self.shared(lambda piece: self.head.predict(self._scores(self.X[piece])), pieces)
-        found = [self.head.score(np.concatenate(answers), self.T)]
+        found = [self._trained()] if self.wanted else []
         if self.validation is not None:
             (X, T, _), size = self.validation, max(64, self.alone)
             pieces = [slice(i, i + size) for i in range(0, len(X), size)]
@@ -720,7 +718,14 @@ class _Measures:
             found += [float(loss), self.head.score(np.concatenate(answers), T)]
         if not all(map(math.isfinite, found)):
             raise _NotFinite()
-        return found
+        return found if self.wanted else [None, *found]
+
+    def _trained(self):
+        "The score on the part of the training samples."
+        size = max(32, self.alone)
+        pieces = [self.which[i : i + size] for i in range(0, len(self.which), size)]
+        answers = self.shared(lambda piece: self.head.predict(self._scores(self.X[piece])), pieces)
+        return self.head.score(np.concatenate(answers), self.T)
 
     def _scores(self, X):
         "The logits of finite rows: if anything else is not finite, training diverged."
@@ -1012,7 +1017,7 @@ def _the_history_gets_out(run, shown, file):
     penalty=optional(having("value", "add_gradient")),
     noise=optional(having("forward", "backward")), callback=optional(function),
     checkpoint=optional(_Target()), X=_samples, y=_labels, sample_weight=_weights,
-    validation=optional(_Held()), draw=function,
+    validation=optional(_Held()), draw=function, accuracy=flag,
 )  # fmt: skip
 def fit(
     network: Network, X: ArrayLike, y: ArrayLike, *, epochs: int, batch_size: int,
@@ -1022,6 +1027,7 @@ def fit(
     penalty: Any = None, noise: Any = None, draw: Callable[..., Iterable[NDArray]] = batches,
     callback: Callable[[int, Network, History], object] | None = None,
     progress: bool = True, checkpoint: str | os.PathLike | None = None, ranks: Any = None,
+    accuracy: bool = True,
 ) -> History:
     """Train a network by batch stochastic gradient descent.
 
@@ -1083,6 +1089,9 @@ def fit(
         with the same data and settings, and ends with the same network and history. It
         begins with rank 0's network and generator. Rank 0 reads and writes the
         checkpoint, shows progress, and asks the stop rules.
+    accuracy : bool
+        Whether to measure the score on training samples after each epoch. It takes as long
+        as some steps, which shows where an epoch has few.
 
     Returns
     -------
@@ -1131,11 +1140,11 @@ def fit(
     team = ranks or Team()
     extras = optimizer, penalty, noise, sample_weight, draw
     steps = _Steps(network, X, y, batch_size, eta, rng, *extras, team)
-    run = _Run(steps, _Measures(network, X, y, validation, team), stop)
+    run = _Run(steps, _Measures(network, X, y, validation, team, accuracy), stop)
     file = _Checkpoint(None if team.index else checkpoint, run, eta)
     file.resume(run, epochs)
     run.align(network=network, epochs=epochs, eta=eta, optimizer=optimizer, penalty=penalty,
-              noise=noise, draw=draw, generator=type(rng.bit_generator))  # fmt: skip
+              noise=noise, draw=draw, accuracy=accuracy, generator=type(rng.bit_generator))  # fmt: skip
     all_steps = epochs, -(-len(X) // steps.batch_size), len(run.history)
     shown = _Progress(progress and not team.index, *all_steps, network.head.measure)
     steps.tick = shown.tick

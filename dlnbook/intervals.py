@@ -66,7 +66,7 @@ def _weight(x: Any) -> Any:
 
 
 def _tail(u: float, nu: float) -> float:
-    "The integral of exp(−v²/2) h(v²/ν) beyond u, times exp(u²/2)."
+    "The integral of exp(−v²/2) h(v²/ν) beyond u, times exp(u²/2): eq-interval-tail."
     w = _PLACES  # (152,)
     return float(_WEIGHTS @ (np.exp(-w * (u + w / 2)) * _weight((u + w) ** 2 / nu)))
 

@@ -69,8 +69,8 @@ def _reader(source, dtype):
     if not source.flags.c_contiguous:
 
         def read(rows, axis, out, mode):
-            for row, place in zip(rows, out):
-                place[...] = source[row]
+            for place, row in enumerate(rows):
+                out[place] = source[row]
 
     elif source.dtype == dtype:
         read = source.take
@@ -493,6 +493,7 @@ class Tape:
             wanted = f"as many rows as there are weights, {len(self.weights)}"
             raise ValueError(f"X: expected {wanted}, got {len(inputs)}")
         self._read_X, self._read_T, self._M = _reader(inputs, dtype), read_T, len(inputs)
+        self._numbers = integers("B", below=self._M)
         arrays = isinstance(X, np.ndarray) and isinstance(T, np.ndarray)
         self._seen_X, self._seen_T = (X, T) if arrays else (None, None)  # lists: anew
         self._order = self
@@ -528,7 +529,7 @@ class Tape:
     def _check_rows(self, rows):
         "Row numbers, all below M; remembers an array whose slices are all good."
         rows = np.arange(self._M) if rows is None else rows
-        rows = integers("B", below=self._M).check(rows, "rows", {})
+        rows = self._numbers.check(rows, "rows", {})
         whole = rows.base
         alike = isinstance(whole, np.ndarray) and whole.dtype == rows.dtype
         if alike and whole.ndim == 1 and 0 <= whole.min() and whole.max() < self._M:

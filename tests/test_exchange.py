@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -109,3 +110,22 @@ def test_nothing_is_lost_by_a_file_that_cannot_be_written(tmp_path):
     save_tensors(Network((4, 2)), tmp_path / "a")
     size = int.from_bytes((tmp_path / "a").read_bytes()[:8], "little")
     assert json.loads((tmp_path / "a").read_bytes()[8 : 8 + size])["__metadata__"]["format"] == "pt"
+
+
+@pytest.mark.parametrize("number", ["pencil", "wide"])
+def test_what_keras_itself_has_computed(number):
+    "Names, shapes and outputs as Keras gave them: benchmarks/exchange.py. The second model of a session is numbered on."
+    one = json.loads((ROOT / "benchmarks" / "results" / "exchange.json").read_text())["results"][number]
+    f = one["activation"] if isinstance(one["activation"], str) else leaky_relu(*one["activation"])
+    arrays = {name: np.array(array) for name, array in one["arrays"].items()}
+    assert next(iter(arrays)).startswith("sequential" + "_1" * (number == "wide"))
+    network = from_arrays(arrays, f, layout="keras")
+    np.testing.assert_allclose(network.scores(one["inputs"]), one["outputs"], rtol=1e-5, atol=1e-5)
+    again = as_arrays(network, "keras")
+    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(again.values(), arrays.values(), strict=True))
+    gap = {name.replace("dense_1/", "dense_9/").replace("dense_4/", "dense_9/"): array for name, array in arrays.items()}
+    with pytest.raises(ValueError, match="expected one called 'dense_1/kernel'"):
+        from_arrays(gap, f, layout="keras")
+    twice = arrays | {name.split("/", 1)[1]: array for name, array in arrays.items()}
+    with pytest.raises(ValueError, match="expected those of one network"):
+        from_arrays(twice, f, layout="keras")

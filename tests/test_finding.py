@@ -13,7 +13,7 @@ from docutils.utils import new_document
 from test_page import SITE, chromium, site, visit  # noqa: F401
 
 from book import captions, formulas, terms
-from book.notebooks import chapters, read_all
+from book.notebooks import Cell, chapters, read_all
 
 built = pytest.mark.slow
 
@@ -30,9 +30,9 @@ def line(*children):
 
 
 def test_punctuation_stays_with_its_formula():
-    paragraph = line(nodes.Text("so ("), nodes.math("", "a"), nodes.Text("), and "), nodes.math("", "b"), nodes.Text(" is not "), nodes.math("", "c"), nodes.Text("."))
-    assert [piece.astext() for piece in paragraph.findall(nodes.inline)] == ["(a),", "c."]
-    assert paragraph.astext() == "so (a), and b is not c."
+    paragraph = line(nodes.Text("so ("), nodes.math("", "a"), nodes.Text("), and two "), nodes.math("", "b"), nodes.Text("s, is not "), nodes.math("", "c"), nodes.Text("."))
+    assert [piece.astext() for piece in paragraph.findall(nodes.inline)] == ["(a),", "bs,", "c."]
+    assert paragraph.astext() == "so (a), and two bs, is not c."
 
 
 # Captions
@@ -42,6 +42,13 @@ def test_a_caption_is_the_first_sentence_unless_one_is_given():
     assert captions.first_sentence("A curve falls to 0.5. Then it rises.") == "A curve falls to 0.5."
     assert captions.first_sentence("A curve: it falls.") == "A curve: it falls."
     assert captions.first_sentence("A curve: " + "it falls and falls " * 10) == "A curve."
+
+
+def test_a_figure_is_called_by_the_function_that_draws_it():
+    for code in ("two_paths()", "fig = two_paths()", "explore(two_paths, a=slider([1, 2]))", "two_paths() if kept else None", "figure(width=3)(two_paths)(x)", "found.two_paths()"):
+        facts = captions.facts_of(Cell("code", f"x = 1\n{code}"))
+        assert captions.address("13_regularization", facts["name"]) == "fig-regularization-two-paths", code
+    assert captions.address("lib_06_engine", "draw") == "fig-engine-draw"
 
 
 def pages():
@@ -67,6 +74,10 @@ def test_figures_and_explorables_have_numbers_captions_and_addresses():
             assert [found[1] for found in said] == [f"{number}.{n + 1}" for n in range(len(said))], book.name
         twice = [anchor for anchor, count in Counter(one[1] for one in figures).items() if count > 1]
         assert not twice, book.name
+        named = dict(re.findall(r'<a class="reference internal" href="#(fig-[^"]+)"><span class="std std-numref">Figure ([\d.]+)</span></a>', html))
+        numbers = {one[1]: found[1] for one, found in zip(figures, said)}
+        if number or book.name.startswith("tour_"):
+            assert named == numbers, f"{book.name}: figures that the text does not name by their number: {numbers.keys() - named.keys()}"
 
 
 # Previews

@@ -15,7 +15,7 @@ from conftest import ROOT
 from book.notebooks import digest, read_all
 
 LOCK = ROOT / "requirements-oldest.lock"
-FILES = ["tests/test_chapters.py", "tests/test_docstrings.py", "tests/test_bad_input.py"]
+FILES = ["tests/whole_chapters.py", "tests/test_docstrings.py", "tests/test_bad_input.py"]
 
 
 def interpreter():
@@ -48,6 +48,6 @@ def test_everything_passes_there_in_the_size_that_the_browser_runs(tmp_path):
     [suite] = ElementTree.parse(report).getroot().iter("testsuite")
     assert int(suite.get("skipped")) == 0
     files = [case.get("classname") for case in suite.iter("testcase")]
-    assert files.count("tests.test_chapters") == len(read_all())
+    assert files.count("tests.whole_chapters") == len(read_all())
     assert files.count("tests.test_docstrings") > 100
     assert files.count("tests.test_bad_input") > 500

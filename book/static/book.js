@@ -55,6 +55,7 @@
     document.querySelectorAll("button.theme-switch-button").forEach((button) => {
       button.title = "Color mode";
     });
+    document.querySelectorAll("button.copybtn").forEach((button) => button.setAttribute("aria-label", "Copy this code"));
     document.querySelectorAll(".citation-list[role=list]").forEach((list) => list.removeAttribute("role"));
   }
 

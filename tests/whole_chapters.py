@@ -1,5 +1,6 @@
-"""Every notebook runs from top to bottom with the library's own requirements (nbdev_test does the same in IPython).
+"""Every notebook runs from top to bottom with the library's own requirements.
 
+`test_oldest.py` asks this of the oldest packages; nbdev_test runs the notebooks with the newest ones, in IPython.
 All modules are imported first: an engine room that changed an object of a chapter would show in the chapter's checks.
 """
 
