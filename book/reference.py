@@ -139,6 +139,11 @@ def name_users(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines:
         lines += ["", ".. container:: dln-derived", "", f"   {used_in(books)}"]
 
 
+def readable(app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None) -> tuple[str | None, str | None]:
+    "A signature that Sphinx can read, and set with one parameter a line: a dataclass has no word for what its fields begin with."
+    return signature and signature.replace("<factory>", "..."), returns
+
+
 def skip_foreign(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
     "Leave out what scikit-learn puts into its estimators; its words link into its own documentation."
     return True if (getattr(obj, "__module__", None) or "").startswith("sklearn.") else None
@@ -147,6 +152,7 @@ def skip_foreign(app: Sphinx, what: str, name: str, obj: Any, skip: bool, option
 def setup(app: Sphinx) -> dict[str, Any]:
     "Called by Sphinx."
     app.connect("autodoc-skip-member", skip_foreign)
+    app.connect("autodoc-process-signature", readable)
     app.connect("builder-inited", find_users)
     app.connect("autodoc-process-docstring", name_users, priority=401)  # after the book's other links, before napoleon
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -121,6 +121,7 @@ FAULTS = {
     "unchecked": (["$$\nx = 3\n$$ (eq-unchecked)"], "equation eq-unchecked has no check"),
     "folded": (["#| fold: dull\n#| checks: eq-nowhere\n#| catches: 1 -> 2\nassert 1 < 2"], "is never folded"),
     "ideas": (["#| idea\nprint(1)", "#| idea\nprint(2)"], "a chapter has one idea"),
+    "figureless": (["$$\nx = 4\n$$ (def-figureless)\n\n{numref}`fig-nowhere` shows it."], "undefined label: 'fig-nowhere'"),
     "astray": (["#| checks: eq-nowhere\n#| catches: 1 -> 2\nassert 1 < 2"], "a cell checks eq-nowhere, but there is no such equation"),
 }
 HEAVY = """from random import Random

@@ -1,7 +1,10 @@
 "The library's reference: a page for each module, complete, and who uses what."
 
 import ast
+import re
 
+import pytest
+from bs4 import BeautifulSoup
 from conftest import ROOT
 
 from book import reference
@@ -30,3 +33,14 @@ def test_users_are_found_by_their_imports():
     books = [read(ROOT / "nbs" / f"{name}.ipynb") for name in ("05_chain", "08_delta", "lib_08_network")]
     assert reference.used_in(books[:1]) == "Used in chapter :doc:`5 </nbs/05_chain>`."
     assert reference.used_in(books).startswith("Used in chapters :doc:`5 </nbs/05_chain>` and :doc:`8 </nbs/08_delta>`, and in :doc:`")
+
+
+@pytest.mark.slow
+def test_signatures_stand_as_the_source_has_them():
+    found = 0
+    for page in (ROOT / "_build" / "html" / "reference").glob("*.html"):
+        for signature in BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select("dt.sig"):
+            found += 1
+            text = signature.get_text()
+            assert not re.search(r"[<~]| at 0x", text), f"{page.stem}: what Python says of an object is no default: {text[:200]}"
+    assert found > 200
