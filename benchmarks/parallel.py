@@ -1,6 +1,6 @@
 """Two ranks on one machine beside PyTorch's DDP on gloo, and what the seam costs those who use no ranks: chapter 22.
 
-    python -m benchmarks.parallel [--quick | --cost | --instructions]      (the last two do one part anew, and leave all else)
+    python -m benchmarks.parallel [--quick | --cost | --instructions | --scaling]      (the last three do one part anew)
 
 Weak scaling: a rank has the same number of rows whether it is alone or one of two. In each round every way of training takes
 some steps in turn, in the same two processes: `alone` (one rank works, the other sleeps), `apart` (both work, and nobody
@@ -47,7 +47,7 @@ from dlnbook.network import Network
 
 RECIPE = {
     "networks": {"784-128-64-10": [128, 30], "784-512-512-10": [256, 6], "784-1024-1024-10": [256, 4]},  # rows a rank, steps a round
-    "rounds": 15, "lengths": [24, 1_000, 10_000, 100_000, 1_000_000, 2_000_000], "eta": 0.01,
+    "rounds": 31, "lengths": [24, 1_000, 10_000, 100_000, 1_000_000, 2_000_000], "eta": 0.01,
     "pairs": 2000, "cost": {"widths": [64, 30, 10], "batch_size": 10, "epochs": 1},
 }  # fmt: skip
 
@@ -319,10 +319,12 @@ if __name__ == "__main__":
         run = training(fitting.fit if sys.argv[-2] == "with" else without_ranks().fit)
         for _ in range(int(sys.argv[-1])):
             run()
-    elif sys.argv[1:] in (["--instructions"], ["--cost"]):
+    elif sys.argv[1:] in (["--instructions"], ["--cost"], ["--scaling"]):
         whole = json.loads((RESULTS / "parallel.json").read_text(encoding="utf-8")) | {"recipe": RECIPE}
         if sys.argv[1] == "--cost":
             whole["results"]["cost without ranks"] = cost(RECIPE["pairs"])
+        elif sys.argv[1] == "--scaling":
+            whole["results"] |= scaling(RECIPE["rounds"])
         else:
             whole["results"]["instructions without ranks"] = instructions()
         keep("parallel", whole)
