@@ -1,6 +1,6 @@
 """Two ranks on one machine beside PyTorch's DDP on gloo, and what the seam costs those who use no ranks: chapter 22.
 
-    python -m benchmarks.parallel [--quick]
+    python -m benchmarks.parallel [--quick | --cost | --instructions]      (the last two do one part anew, and leave all else)
 
 Weak scaling: a rank has the same number of rows whether it is alone or one of two. In each round every way of training takes
 some steps in turn, in the same two processes: `alone` (one rank works, the other sleeps), `apart` (both work, and nobody
@@ -11,16 +11,21 @@ An efficiency is a ratio of two times of one round. The sum of an array alone is
 Without ranks: `fit` beside the same module with every line on ranks cut out of its text, in pairs of short trainings, in
 turn and in changing order, in one process, by processor time. Many short pairs, since a machine's speed wanders within seconds
 and a pair sees it stand still; the median of their ratios, with its interval (order statistics, 95 %). The same for `fit`
-beside itself, which says what the method can tell.
+beside itself, which says what the method can tell. Two copies of one program differ by where their arrays lie, by a percent
+or more, so both are made anew after every 20 pairs. With valgrind
+at hand, instructions are counted, too, those of ten trainings: they do not depend on who else uses the machine.
 
 Some minutes on two cores that should be idle. Kept in benchmarks/results/parallel.json.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,26 +39,28 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from benchmarks import keep, machine
+from benchmarks import RESULTS, keep, machine
 from dlnbook import fitting
 from dlnbook.data import digits
 from dlnbook.descent import batches
 from dlnbook.network import Network
 
 RECIPE = {
-    "networks": {"784-128-64-10": [128, 40], "784-512-512-10": [256, 12], "784-1024-1024-10": [256, 8]},  # rows a rank, steps a round
-    "rounds": 31, "lengths": [24, 1_000, 10_000, 100_000, 1_000_000, 2_000_000], "eta": 0.01,
-    "pairs": 1500, "cost": {"widths": [64, 30, 10], "batch_size": 10, "epochs": 1},
+    "networks": {"784-128-64-10": [128, 30], "784-512-512-10": [256, 6], "784-1024-1024-10": [256, 4]},  # rows a rank, steps a round
+    "rounds": 15, "lengths": [24, 1_000, 10_000, 100_000, 1_000_000, 2_000_000], "eta": 0.01,
+    "pairs": 2000, "cost": {"widths": [64, 30, 10], "batch_size": 10, "epochs": 1},
 }  # fmt: skip
 
-# What `fit` does for ranks, and what stands there without: each text occurs once in its module.
+# What `fit` does for ranks, and what stands there without: each text occurs once in its module. None: a call, to its end.
 CUTS = [
     ("@on_all_ranks\n", ""),
     ("self.shared = (team or Team()).shared  # each rank measures some pieces", "self.shared = lambda function, pieces: [function(each) for each in pieces]"),
     ("self.history.epochs.append(self.steps.team.first(Epoch(*epoch, seconds=seconds)))", "self.history.epochs.append(Epoch(*epoch, seconds=seconds))"),
     ("return self.steps.team.first(self.reason_to_end(epochs))", "return self.reason_to_end(epochs)"),
+    ("        self.together = None if team.ranks is None else team.ranks.stepper(self)\n", ""),
+    ("        advance = self.together or advance\n", ""),
     ("        if team.ranks is not None:\n            team.alike(parameters=zlib.crc32(run.network.parameters))\n            reason = team.first(reason)\n", ""),
-    ("    run.align(network=network, epochs=epochs, eta=eta, optimizer=optimizer, penalty=penalty,\n              noise=noise, draw=draw, generator=type(rng.bit_generator))  # fmt: skip\n", ""),
+    ("    run.align(network", None),
     ("    with patient(team) as steps.strikes, _the_history_gets_out(run, shown, file), team.agreed():", "    with _the_history_gets_out(run, shown, file):"),
 ]  # fmt: skip
 
@@ -219,21 +226,27 @@ def without_ranks() -> types.ModuleType:
     text = inspect.getsource(fitting)
     for old, new in CUTS:
         assert text.count(old) == 1, old
-        text = text.replace(old, new)
+        start = text.index(old)
+        end = text.index("\n", text.index(")  # fmt: skip", start)) + 1 if new is None else start + len(old)
+        text = text[:start] + (new or "") + text[end:]
     module = types.ModuleType("fitting_without_ranks")
     module.__package__, sys.modules[module.__name__] = "dlnbook", module
     exec(compile(text, "fitting without ranks", "exec"), module.__dict__)
     return module
 
 
-def ratios(first, second, pairs: int) -> dict:
-    "The median of the ratios of processor times of two functions, with its interval."
-    found = []
+def ratios(makers, pairs: int) -> dict:
+    "The median of the ratios of processor times of two functions, with its interval; now and then they are made anew, elsewhere in memory."
+    found, elsewhere = [], []
     for number in range(pairs + 20):
+        if number % 20 == 0:
+            elsewhere.append(np.empty(np.random.default_rng(number).integers(1, 10**5)))
+            turn = 1 - 2 * (number // 20 % 2)
+            both = [make() for make in makers[::turn]][::turn]
         seconds = [0, 0]
         for which in (0, 1) if number % 2 else (1, 0):
             begin = time.process_time_ns()
-            (first, second)[which]()
+            both[which]()
             seconds[which] = time.process_time_ns() - begin
         found.append(seconds[0] / seconds[1])
     kept = np.sort(found[20:])
@@ -258,9 +271,25 @@ def training(fit):
 def cost(pairs: int) -> dict:
     "What the seam costs without ranks."
     bare = without_ranks()
-    with_seam, without, again = (training(fit) for fit in (fitting.fit, bare.fit, fitting.fit))
-    assert [epoch.loss for epoch in with_seam().epochs] == [epoch.loss for epoch in without().epochs]
-    return {"with by without": ratios(with_seam, without, pairs), "with by itself": ratios(with_seam, again, pairs)}
+    with_seam, without = (functools.partial(training, fit) for fit in (fitting.fit, bare.fit))
+    assert [epoch.loss for epoch in with_seam()().epochs] == [epoch.loss for epoch in without()().epochs]
+    return {"with by without": ratios([with_seam, without], pairs), "with by itself": ratios([with_seam, with_seam], pairs)}
+
+
+def instructions() -> dict | None:
+    "Instructions of ten trainings, with the seam and without, by valgrind: those of thirteen less those of three."
+    if not shutil.which("valgrind"):
+        return None
+    found: dict = {}
+    for kind in ("with", "without"):
+        counts = []
+        for times in (3, 13):
+            command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", sys.executable, "-m", "benchmarks.parallel", "--train", kind, str(times)]
+            environment = os.environ | {"PYTHONHASHSEED": "0", "OPENBLAS_CORETYPE": "Haswell"}
+            done = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
+            counts.append(int(re.search(r"I +refs: +([\d,]+)", done.stderr)[1].replace(",", "")))
+        found[kind] = counts[1] - counts[0]
+    return found | {"with by without": found["with"] / found["without"]}
 
 
 def main(quick: bool) -> None:
@@ -268,6 +297,8 @@ def main(quick: bool) -> None:
     results = {"cost without ranks": cost(60 if quick else RECIPE["pairs"])}
     for name, one in results["cost without ranks"].items():
         print(f"{name}: {one['median']:.4f}, 95 % interval {one['interval'][0]:.4f} to {one['interval'][1]:.4f}")
+    if not quick:
+        results["instructions without ranks"] = instructions()
     results |= scaling(3 if quick else RECIPE["rounds"])
     print(f"a sum takes {1e6 * results['sums']['alpha']:.1f} µs and a second for {results['sums']['bandwidth'] / 1e9:.2f} GB")
     for name, one in results["networks"].items():
@@ -284,5 +315,16 @@ def main(quick: bool) -> None:
 if __name__ == "__main__":
     if "--ranks" in sys.argv[1:]:
         as_ranks(sys.argv[-2], int(sys.argv[-1]))
+    elif "--train" in sys.argv[1:]:
+        run = training(fitting.fit if sys.argv[-2] == "with" else without_ranks().fit)
+        for _ in range(int(sys.argv[-1])):
+            run()
+    elif sys.argv[1:] in (["--instructions"], ["--cost"]):
+        whole = json.loads((RESULTS / "parallel.json").read_text(encoding="utf-8")) | {"recipe": RECIPE}
+        if sys.argv[1] == "--cost":
+            whole["results"]["cost without ranks"] = cost(RECIPE["pairs"])
+        else:
+            whole["results"]["instructions without ranks"] = instructions()
+        keep("parallel", whole)
     else:
         main("--quick" in sys.argv[1:])

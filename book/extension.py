@@ -406,6 +406,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("dln-exported", ExportedNote)
     app.add_config_value("dln_megabytes", 0, "html", [int])  # what live Python loads
     app.add_css_file("book.css")
+    app.add_js_file("page.js", loading_method="defer")  # the others register with it
     app.add_js_file("book.js", loading_method="defer")
     app.add_js_file("explorable.js", loading_method="defer")
     app.add_js_file("depth.js", loading_method="defer")

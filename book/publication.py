@@ -181,6 +181,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_css_file("touch.css", priority=600)  # after book.css
     app.add_css_file("print.css", priority=600, media="print")
     app.add_js_file("touch.js", priority=600, loading_method="defer")
+    app.add_js_file("navigate.js", priority=600, loading_method="defer")
     app.add_js_file("print.js", loading_method="defer")
     app.connect("config-inited", set_base)
     app.connect("html-page-context", describe)

@@ -27,7 +27,7 @@ from dlnbook.arguments import (
 from .agreement import Team, on_all_ranks, patient
 from .descent import Diverged, batches
 from .files import load_arrays, save_arrays
-from .network import HEADS, Network, _logits, _TargetsOf, views
+from .network import HEADS, Network, _logits, _TargetsOf
 from .training import best_epoch, one_epoch, out_of_patience
 from .tape import Tape
 
@@ -761,12 +761,13 @@ class _Steps:
         if team.ranks is None:
             self.tape = Tape(network, self.batch_size, **extras, penalty=penalty, rng=rng)
         else:
+            having("stepper").check(team.ranks, "ranks", {})
             self.noise_rng, room = np.random.default_rng(0), -(-self.batch_size // team.count)
             self.tape = Tape(network, room, **extras, rng=self.noise_rng)
-            self.sent, self.tail = _with_room(self.tape)
         self.optimizer = optimizer
         self.move = None if optimizer is None else behind(optimizer.step)
         self.state = {} if optimizer is None else self._start(optimizer)
+        self.together = None if team.ranks is None else team.ranks.stepper(self)
 
     def _checked(self, schedule):
         "The schedule, with its answers checked."
@@ -804,8 +805,7 @@ class _Steps:
         (X, T), tick, batch, isfinite = self.data, self.tick, 0, math.isfinite
         plain = self.move is None and not callable(self.rate)
         advance = self.tape._step if plain else self._careful
-        if self.team.ranks is not None:
-            advance = self._shared
+        advance = self.together or advance
 
         def step(rows, eta):
             nonlocal batch
@@ -828,58 +828,6 @@ class _Steps:
         if eta and math.isfinite(loss):
             self.move(self.network.parameters, self.tape._backward(), eta, self.state)
         return loss
-
-# %% ../nbs/lib_10_fitting.ipynb #0773dca1
-def _with_room(tape):
-    "A tape's gradient, moved to where three more numbers have room; all of it, and these three."
-    P, work = tape.gradient.size, tape._work
-    sent = np.zeros(P + 3, tape.gradient.dtype)
-    work.gradient = tape.gradient = sent[:P]
-    work.dW, work.db = views(tape.gradient, tape.network.widths)
-    return sent, sent[P:]
-
-
-def _shared_step(self, X, T, rows, eta):
-    "A step of all ranks together, this one's part of it."
-    team, tape, B, error, loss = self.team, self.tape, len(rows), None, 0.0
-    mine = rows[B * team.index // team.count : B * (team.index + 1) // team.count]
-    try:
-        if len(mine):
-            loss = tape._forward(X, T, mine) * len(mine) / B
-            tape._backward(B)
-        else:
-            tape.gradient.fill(0)
-    except Exception as caught:
-        error = caught
-    self.tail[:] = loss, error is not None, bool(self.strikes)
-    team.ranks.sum(self.sent)
-    loss, errors, strikes = self.tail.tolist()
-    if error is not None:
-        raise error
-    if errors:
-        team.meet()
-    if strikes:
-        raise KeyboardInterrupt
-    return self._moved(loss, eta)
-
-
-def _moved(self, loss, eta):
-    "Penalty and update, after the sum."
-    network, change = self.network, self.tape.gradient
-    if self.penalty is not None:
-        loss += float(behind(self.penalty.value)(network.W))
-    if eta and math.isfinite(loss):
-        if self.penalty is not None:
-            behind(self.penalty.add_gradient)(network.W, self.tape._work.dW)
-        if self.move is None:
-            np.multiply(change, -eta, change)
-            np.add(network.parameters, change, network.parameters)
-        else:
-            self.move(network.parameters, change, eta, self.state)
-    return loss
-
-
-_Steps._shared, _Steps._moved = _shared_step, _moved
 
 # %% ../nbs/lib_10_fitting.ipynb #ae94686c
 class _Run:

@@ -69,8 +69,8 @@ def _reader(source, dtype):
     if not source.flags.c_contiguous:
 
         def read(rows, axis, out, mode):
-            for row, place in zip(rows, out):
-                place[...] = source[row]
+            for place, row in enumerate(rows):
+                out[place] = source[row]
 
     elif source.dtype == dtype:
         read = source.take

@@ -14,7 +14,7 @@ from dlnbook.data import moons
 from dlnbook.fitting import Patience, fit
 from dlnbook.network import Network
 from dlnbook.optimizers import Adam, Cosine, Momentum
-from dlnbook.parallel import Ranks
+from dlnbook.parallel import Ranks, Strata
 from dlnbook.regularization import L2, Dropout
 
 ranks = Ranks()
@@ -25,7 +25,7 @@ SETTINGS = [
     {"optimizer": Adam(), "eta": 0.01, "sample_weight": 1.0 + labels},
     {"eta": Cosine(0.3, 4), "validation": (X[:30], labels[:30]), "stop": Patience(2)},
     {"batch_size": 101},
-    {"batch_size": 3},
+    {"batch_size": 3, "draw": Strata(3)},
 ]
 
 

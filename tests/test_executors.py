@@ -1,12 +1,16 @@
 "A search on the executors of concurrent.futures: the same scores, and what a killed worker costs."
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from dlnbook.data import moons
 from dlnbook.fitting import fit
@@ -57,6 +61,19 @@ def test_a_killed_worker_costs_the_trainings_under_way(tmp_path, alone, monkeypa
     with ProcessPoolExecutor(2) as executor:
         found = search(deadly, CANDIDATES, jobs=executor, **how)
     assert np.array_equal(found.scores, alone.scores)
+
+
+def test_mpi_s_executor(tmp_path, alone, monkeypatch):
+    "The same scores; and a killed worker ends them all by the launcher, with what was found in the file."
+    file, killed = tmp_path / "scores.jsonl", tmp_path / "killed"
+    launcher = shutil.which("mpiexec", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "DLNBOOK_KILLED": str(killed)}
+    command = [launcher, "-n", "3", sys.executable, "-m", "mpi4py.futures", "tests/pool.py", str(file)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert "equal True" in done.stdout and "went on" not in done.stdout and done.returncode != 0 and killed.exists()
+    assert 7 - 2 <= len(file.read_text().splitlines()[1:]) < 12
+    monkeypatch.setenv("DLNBOOK_KILLED", str(killed))
+    assert np.array_equal(search(deadly, CANDIDATES, seeds=range(3), file=file, progress=False).scores, alone.scores)
 
 
 @pytest.mark.parametrize("jobs", [ProcessPoolExecutor, "two", 0, 1.5])

@@ -9,7 +9,9 @@ import hashlib
 import html
 import importlib
 import json
+import os
 import re
+import subprocess
 import sys
 import threading
 import zipfile
@@ -141,6 +143,13 @@ def test_a_page_comes_alive_and_can_be_edited(visit):
         assert chapter.editable(0).text == book
         assert _kept(tab) == 0
 
+        tab.evaluate("window.stayed = true")
+        chapter.editable(0).run("mine = 1")
+        chapter.tab.locator(".right-next").click()
+        _came(chapter, SECOND)
+        assert not (failed := chapter.failures()), failed
+        assert "NameError" in chapter.editable(0).run("mine").output, "a new session"
+
 
 def _depth(tab):
     "What the switch says that the page shows; nothing where some folds are open and some are not."
@@ -158,6 +167,10 @@ def test_the_switch_says_what_the_page_shows(visit):
         for depth, opened in (("All code", 0), ("Reading", tab.locator("details.dln-fold").count())):
             tab.get_by_role("button", name=depth).click()
             assert _depth(tab) == depth and tab.locator("details.dln-fold:not([open])").count() == opened
+        tab.evaluate("window.stayed = true")
+        with tab.expect_event("load"):  # without live Python, links are what they are
+            tab.locator(".right-next").click()
+        assert tab.url.endswith(f"{SECOND.name}.html") and tab.evaluate("window.stayed === undefined")
 
 
 def _kept(tab):
@@ -238,10 +251,12 @@ def test_every_cell_runs_and_says_what_the_book_says(visit, book, record_propert
 def test_two_chapters_in_one_visit_from_a_subfolder(chromium, subfolder):
     "As on GitHub Pages: no headers, so stopping means starting anew, and nothing the reader wrote is lost."
     with _visit(chromium, subfolder) as seen:
-        _open(seen, FIRST).start()
-        chapter = _open(seen, SECOND).start()
+        chapter = _open(seen, FIRST).start()
+        chapter.tab.evaluate("window.stayed = true")
+        chapter.tab.locator(".right-next").click()
+        _came(chapter, SECOND)
         assert not chapter.failures()
-        assert chapter.marks()["first"] < 5 * patience()
+        assert chapter.marks()["first"] < 3 * patience()
         assert not chapter.tab.evaluate("crossOriginIsolated")
 
         cell = chapter.editable(1)
@@ -259,6 +274,103 @@ def test_two_chapters_in_one_visit_from_a_subfolder(chromium, subfolder):
         chapter.press("all")
         chapter.settled()
         assert not [text for text in chapter.failures() if "np.arange(3)" not in text]
+
+
+# From page to page
+
+
+# What a page is, apart from its cells: the same whether it was loaded or took another's place.
+FACTS = """() => {
+    const all = selector => [...document.querySelectorAll(selector)], count = selector => all(selector).filter(one => !one.closest('div.cell')).length;
+    return {
+        title: document.title, root: new URL(document.documentElement.dataset.content_root, location.href).href,
+        head: all('meta[name=description], meta[property], link:is([rel=next], [rel=prev], [rel=canonical], [rel=icon], [rel=index])').map(one => one.href ?? one.content).sort(),
+        links: all('a[href]').filter(one => !one.closest('div.cell')).map(one => one.href), forms: all('form').map(one => one.action),
+        here: all('nav.bd-links .current').map(one => one.textContent.trim()), open: all('nav.bd-links details[open]').length,
+        hidden: all('#pst-secondary-sidebar, .secondary-toggle, .dropdown-download-buttons').map(one => one.checkVisibility()),
+        formulas: count('mjx-container'), wrong: count('mjx-merror'), copied: count('.copybtn'), toggles: count('.toggle-button'), hunted: count('button.dln-hunt-line'),
+        sliders: count('.dln-still input:enabled'), choices: count('.dln-choice'), folds: count('details.dln-fold'), named: count('summary[aria-label]'),
+    };
+}"""
+
+
+# A Python that is quick: it runs nothing, prints the text of a cell, and never ends a loop.
+PRETENDED = """onmessage = ({ data: { type, id, code } }) => {
+    if (type === 'start') return postMessage({ type: 'ready' });
+    if (code === "while True: pass") return;
+    if (type === 'run') postMessage({ type: 'output', owner: id, output: { type: 'stream', name: 'stdout', text: code } });
+    postMessage({ type: type === 'renew' ? 'renewed' : 'ran', id, ok: true, seconds: 0 });
+}"""
+
+
+def test_the_next_page_takes_the_place_of_this_one(visit):
+    "Python is live: the other page is like any other; the reader's way, back and forth, is as ever."
+    with visit() as seen:
+        seen.tab.route("**/live/worker.js", lambda route: route.fulfill(body=PRETENDED, content_type="text/javascript", headers={"Cross-Origin-Embedder-Policy": "require-corp"}))
+        chapter = _open(seen, FIRST).start()
+        tab, first = chapter.tab, chapter.tab.url
+        tab.evaluate("window.stayed = true")
+        cell = chapter.editable(0).write("while True: pass")
+        tab.keyboard.press("Shift+Enter")
+        cell.until("running")
+        tab.locator(".right-next").click()
+        _came(chapter, SECOND)
+        assert tab.evaluate("[document.activeElement.tagName, scrollY]") == ["H1", 0]
+        assert tab.locator("main > [role=status]").inner_text() == tab.title()
+        assert chapter.editable(0).run("here").output == "here"
+        chapter.press("clear")
+        _is_as_loaded(seen)
+        tab.locator(".dln-hunt-line").first.click()
+        assert tab.locator(".dln-hunt-said").first.inner_text()
+        toggle = tab.locator(".toggle-button").first
+        toggle.click()
+        assert toggle.get_attribute("aria-expanded") == "true"
+        tab.wait_for_function("document.querySelector('#pst-page-toc-nav a.active')?.textContent.includes('Exercises')")
+        tab.locator("article a.reference.internal[href^='#equation']").first.hover()
+        tab.wait_for_selector(".dln-preview mjx-container")
+
+        with tab.context.expect_page() as other:
+            tab.locator(".left-prev").click(modifiers=["ControlOrMeta"])
+        other.value.close()
+        assert tab.url.endswith(f"{SECOND.name}.html")
+        tab.locator("article a.reference.internal[href^='../reference/'][href*='#']").first.click()
+        tab.wait_for_url("**/reference/*.html#*")
+        tab.wait_for_function("() => { const at = document.getElementById(location.hash.slice(1))?.getBoundingClientRect().top; return at > -10 && at < 400; }")
+        assert tab.evaluate("stayed") and not tab.locator(".dln-live").count()
+        _is_as_loaded(seen)
+        tab.go_back()
+        _came(chapter, SECOND)
+        tab.evaluate("localStorage.clear()")
+        tab.go_back()
+        _came(chapter, FIRST)
+        assert tab.url == first and tab.evaluate("scrollY") > 1000, "where the reader was"
+        tab.go_forward()
+        _came(chapter, SECOND)
+
+        tab.route("**/03_*.html", lambda route: route.fulfill(body="<p>not a page of the book</p>") if route.request.resource_type == "fetch" else route.fallback())
+        tab.locator("nav.bd-links a[href*='03_']").click()
+        tab.wait_for_url("**/03_*.html")
+        tab.wait_for_function("window.stayed === undefined && document.querySelector('.dln-live-start')?.checkVisibility()")
+
+
+def _came(chapter, book):
+    "The page of a chapter took the place of another, and its Python has run all cells."
+    chapter.tab.wait_for_selector(f".dln-live:has([href$='{book.name}.ipynb']):is([data-state=running], [data-state=live])", timeout=READY)
+    chapter.settled()
+    assert chapter.tab.url.endswith(f"{book.name}.html")
+    assert chapter.tab.evaluate("window.stayed"), "no page was loaded"
+
+
+def _is_as_loaded(seen):
+    "The page in the tab and the same page, loaded."
+    seen.tab.wait_for_function("[...document.querySelectorAll('article .math')].every(one => one.closest('div.cell') || one.querySelector('mjx-container'))")
+    other = seen.tab.context.new_page()
+    other.set_viewport_size({"width": 1280, "height": 900})
+    other.goto(seen.tab.url, wait_until="load")
+    other.evaluate("async () => { await window.MathJax?.startup?.promise; }")
+    expected, found = other.evaluate(FACTS), seen.tab.evaluate(FACTS)
+    other.close()
+    assert not {name: (expected[name], found[name]) for name in expected if expected[name] != found[name]}
 
 
 # Where it cannot be
@@ -295,6 +407,68 @@ def test_a_failed_assertion_says_what_it_compared_and_computes_nothing_twice(cod
         assert str(error).split("\n") == ASSERTIONS[code]
     else:
         assert ASSERTIONS[code] is None
+
+
+# What a session is like, in words that can be compared. It defines nothing.
+DESCRIBED = """(lambda os, sys, warnings, np, mpl, shell: {
+    "names": sorted(name for name in shell.user_ns if name not in shell.user_ns_hidden),
+    "kept": [str(shell.user_ns[name]) for name in ("In", "Out")] + [shell.execution_count],
+    "files": sorted(str(path) for path in __import__("pathlib").Path(os.environ["HOME"]).rglob("*")),
+    "folder": os.getcwd(), "environment": dict(os.environ), "path": sys.path[:],
+    "built in": sorted(vars(__import__("builtins"))), "sum": sum([1, 2]), "deepest": sys.getrecursionlimit(),
+    "warnings": [str(each) for each in warnings.filters], "printing": np.get_printoptions(), "errors": np.geterr(),
+    "look": {name: str(value) for name, value in mpl.rcParams.items()},
+    "shown": [sorted(map(str, [*each.type_printers, *each.deferred_printers])) for each in shell.display_formatter.formatters.values()],
+    "callbacks": {name: len(each) for name, each in shell.events.callbacks.items()}, "rewriters": len(shell.ast_transformers),
+    "modules": [name for name in sys.modules if name.split(".")[0] == "dlnbook" or name == "matplotlib.pyplot"],
+    "traced": __import__("tracemalloc").is_tracing(), "collected": __import__("gc").isenabled(),
+    "comms": len(__import__("comm").get_comm_manager().comms),
+})(*map(__import__, ("os", "sys", "warnings", "numpy", "matplotlib")), get_ipython())"""
+MISUSED = """
+import builtins, gc, os, sys, tempfile, tracemalloc, warnings
+import ipywidgets, matplotlib, numpy as np
+import matplotlib.pyplot as plt
+from pathlib import Path
+from dlnbook import flow
+plt.figure(); plt.rcParams["lines.linewidth"] = 7; matplotlib.use("svg")
+np.set_printoptions(precision=2); np.seterr(all="raise")
+flow.RULES_OF_MINE = ipywidgets.IntSlider()
+builtins.sum, builtins.mine = max, 1
+warnings.simplefilter("error"); sys.setrecursionlimit(500); gc.disable(); tracemalloc.start(); sys.path.insert(0, "nowhere")
+Path("mine.py").write_text("x = 1"); Path("folder").mkdir(); Path("folder/file").touch(); import mine
+os.environ["DLNBOOK_SIZE"] = "full"; os.environ["MINE"] = "1"; os.chdir(tempfile.mkdtemp(dir=os.environ["HOME"]))
+get_ipython().display_formatter.formatters["text/plain"].for_type(Path, lambda *_: "mine")
+get_ipython().events.register("post_execute", lambda: None); get_ipython().ast_transformers.clear()
+1 + 1
+"""
+
+
+def test_a_new_session_is_like_the_first(tmp_path):
+    program = f"""
+import os, sys
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "book" / "static" / "live")!r}]
+import ipywidgets, matplotlib, sides
+from IPython.core.interactiveshell import InteractiveShell
+from session import Session
+import builtins
+shell = builtins.shell = InteractiveShell.instance()
+builtins.get_ipython = lambda: shell
+sides.install(shell)
+sys.path.insert(0, "")
+session = Session(shell, os.environ["HOME"])
+told = lambda: eval({DESCRIBED!r}, shell.user_ns)
+first = told()
+for _ in range(2):
+    shell.run_cell({MISUSED!r}, store_history=True).raise_error()
+    changed = told()
+    session.renew()
+    again = told()
+    assert not (same := [name for name in first if first[name] == changed[name]]), same
+    assert not (differ := {{name: (first[name], again[name]) for name in first if first[name] != again[name]}}), differ
+"""
+    environment = os.environ | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "IPYTHONDIR": str(tmp_path / ".ipython"), "MPLBACKEND": "agg"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert not done.returncode, done.stderr
 
 
 def test_from_a_file_the_button_says_what_to_do(chromium):

@@ -26,7 +26,7 @@ def floor(book):
 
 FLOORS = {book.module.removeprefix("dlnbook."): floor(book) for book in BOOKS if floor(book)}
 BUILT = [book for book in BOOKS if floor(book)]
-OTHERS = {"19_estimator": {"sklearn"}, "lib_20_exchange": {"safetensors", "torch"}, "22_parallel": {"mpi4py"}}
+OTHERS = {"lib_19_estimator": {"sklearn"}, "lib_20_exchange": {"safetensors", "torch"}, "lib_22_parallel": {"mpi4py"}}
 
 
 def test_one_notebook_one_module():

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from dlnbook.agreement import in_threads
+from dlnbook.fitting import fit
+from dlnbook.network import Network
+
 BESIDE = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
@@ -67,3 +71,8 @@ def test_a_rank_that_is_gone_ends_all(how):
 def test_a_training_that_was_cut_off_goes_on_bit_for_bit(tmp_path):
     said = on(2, "resume", tmp_path)
     assert said == [f"{rank} {name}: 6 epochs, equal True" for rank in (0, 1) for name in ("noise", "plain")]
+
+
+def test_ranks_without_a_way_to_share_a_step_are_refused_on_all_of_them():
+    ends = in_threads(lambda ranks: fit(Network((1, 2), rng=0), [[0.0], [1.0]], [0, 1], epochs=1, batch_size=2, eta=0.1, ranks=ranks), 2, patience=5)
+    assert all("ranks: expected an object with stepper" in str(each) for each in ends), ends

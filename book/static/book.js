@@ -60,12 +60,10 @@
   }
 
   const settle = () => { mendTheme(); nameControls(document); reachScrolling(document); };
-  settle();
   const fit = () => { reachScrolling(document); reachWideFormulas(); };
-  addEventListener("load", () => {
-    settle();
-    if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(fit);
-  });
+  dlnPage.wake(settle);
+  dlnPage.fit(fit);
+  addEventListener("load", settle);
   addEventListener("resize", fit);
   document.addEventListener("toggle", () => reachScrolling(document), true); // a fold was opened
   const article = document.querySelector("article") || document.body;

@@ -3,7 +3,7 @@
 (() => {
   const KEY = "dlnbook-depth";
   const folds = () => document.querySelectorAll("details.dln-fold");
-  const buttons = [...document.querySelectorAll(".dln-depth button")];
+  const buttons = () => document.querySelectorAll(".dln-depth button");
 
   function show(depth) {
     folds().forEach((fold) => { fold.open = depth === "all"; });
@@ -13,16 +13,8 @@
   function mark() {
     const all = [...folds()], open = all.filter((fold) => fold.open).length;
     const depth = open === 0 ? "reading" : open === all.length ? "all" : "between";
-    for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === depth));
+    for (const button of buttons()) button.setAttribute("aria-pressed", String(button.value === depth));
   }
-
-  for (const button of buttons) {
-    button.onclick = () => {
-      show(button.value);
-      localStorage.setItem(KEY, button.value);
-    };
-  }
-  if (buttons.length && localStorage.getItem(KEY) === "all") show("all");
 
   document.addEventListener("toggle", mark, true); // by hand, by a link, or because Python came alive
 
@@ -33,7 +25,18 @@
     if (fold) { fold.open = true; target.scrollIntoView(); }
   };
   addEventListener("hashchange", reveal);
-  reveal();
+
+  dlnPage.wake(() => {
+    for (const button of buttons()) {
+      button.onclick = () => {
+        show(button.value);
+        localStorage.setItem(KEY, button.value);
+      };
+    }
+    if (buttons().length && localStorage.getItem(KEY) === "all") show("all");
+    reveal();
+  });
+
   let closed = [];
   addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("article details:not([open])")];

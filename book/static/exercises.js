@@ -73,5 +73,5 @@
   addEventListener("dln-solution", ({ detail }) => note(detail, () => ({ solution: true })));
   addEventListener("dln-exercise", show);
   addEventListener("storage", show); // from another tab
-  show();
+  dlnPage.wake(show);
 })();

@@ -39,6 +39,7 @@
       button.setAttribute("aria-label", button.getAttribute("aria-label").replace("Play", "Pause"));
       button.classList.add("dln-playing");
       timers.set(range, setInterval(() => {
+        if (!box.isConnected) return pause(range); // another article took the place of this one
         if (Number(range.value) < last) go(Number(range.value) + 1);
         if (Number(range.value) === last) pause(range, button);
       }, INTERVAL));
@@ -54,5 +55,5 @@
     });
   }
 
-  document.querySelectorAll(".dln-still").forEach(wake);
+  dlnPage.wake(() => document.querySelectorAll(".dln-still").forEach(wake));
 })();

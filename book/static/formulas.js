@@ -162,10 +162,10 @@
   window.dlnFitFormulas = fit;
 
   // At first, and whenever other formulas have come onto the page.
+  dlnPage.fit(fit);
   addEventListener("load", () => window.MathJax?.startup?.promise.then(() => {
     const typeset = MathJax.typesetPromise;
     MathJax.typesetPromise = (...places) => typeset(...places).then((done) => { fit(); return done; });
-    fit();
   }));
   let last = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== last) { last = innerWidth; fit(); } });

@@ -43,5 +43,5 @@
     });
   }
 
-  document.querySelectorAll(".dln-hunt").forEach(wake);
+  dlnPage.wake(() => document.querySelectorAll(".dln-hunt").forEach(wake));
 })();

@@ -71,4 +71,5 @@
   });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
   addEventListener("hashchange", close);
+  dlnPage.wake(close);
 })();

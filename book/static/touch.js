@@ -24,12 +24,12 @@
     row.querySelector("label").after(choice);
   }
 
-  document.querySelectorAll(".dln-still").forEach((box) => {
+  function offerChoices(box) {
     const rows = [...box.querySelectorAll(".dln-row")];
     if (!rows.some((row) => row.querySelector("input").max === "1")) return;
     const { texts } = JSON.parse(box.querySelector(".dln-frames").textContent);
     rows.forEach((row, n) => { if (texts[n].length === 2) offerChoice(row, texts[n]); });
-  });
+  }
 
   // The smallest size in a figure's own units, indices not counted: of each text, its largest letters.
   function smallest(svg) {
@@ -71,8 +71,11 @@
     if (side && !side.closest("aside")) Object.entries({ role: "complementary", "aria-label": "The book" }).forEach(([name, value]) => side.setAttribute(name, value));
   }
 
-  mendRoles();
-  keepLegible();
+  dlnPage.wake(() => {
+    document.querySelectorAll(".dln-still").forEach(offerChoices);
+    mendRoles();
+    keepLegible();
+  });
   addEventListener("load", keepLegible);
   addEventListener("resize", keepLegible);
 })();

@@ -13,64 +13,95 @@ const mark = (name) => performance.mark(`dln-${name}`);
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 class Notebook {
-  constructor({ bar, site, manifest, say }) {
+  // Of a page. The Python is a new one, or that of the notebook before.
+  constructor({ bar, site, manifest, say }, before = null) {
     Object.assign(this, { bar, site, manifest, say, queue: [], busy: null });
+    this.meter = bar.querySelector("progress");
     this.edits = new Edits(location.pathname);
     const elements = [...document.querySelectorAll("article div.cell:not(.tag_skip-execution)")];
     this.cells = elements
       .filter((element) => element.querySelector(".cell_input pre"))
       .map((element, i) => new Cell(element, { number: i + 1, edits: this.edits, widgets: () => this.widgets }));
-    this.python = new Python({
-      folder: `${site}pyodide/`, manifest, environment: ENVIRONMENT,
-      on: {
-        progress: (message) => this.progress(message),
-        output: (owner, output) => this.output(owner, output),
-        comm: (message) => this.widgets.receive(message).catch((error) => console.warn(error)),
-      },
-    });
+    this.on = {
+      progress: (message) => this.progress(message),
+      output: (owner, output) => this.output(owner, output),
+      comm: (message) => this.widgets.receive(message).catch((error) => console.warn(error)),
+    };
+    this.before = before;
+    this.python = before?.python ?? new Python({ folder: `${site}pyodide/`, manifest, environment: ENVIRONMENT, on: this.on });
   }
 
   // Start
 
   async begin() {
-    mark("click");
     this.bar.dataset.state = "loading";
-    this.meter = this.bar.querySelector("progress");
-    this.say("Loading Python …");
+    this.say(this.before ? "Python is live; it begins a new session …" : "Loading Python …");
     try {
-      const [edited] = await Promise.allSettled([this.edit(), this.python.start()]).then((all) => {
-        const failed = all.find((each) => each.status === "rejected");
-        if (failed) throw failed.reason;
-        return all.map((each) => each.value);
-      });
-      this.HTMLManager = edited;
+      this.started = Promise.allSettled(this.before ? [this.follow(), this.take()] : [this.load(), this.python.start()]);
+      const failed = (await this.started).find((each) => each.status === "rejected");
+      if (failed) throw failed.reason;
     } catch (error) {
       this.cells.forEach((cell) => cell.leave());
-      this.python.worker?.terminate();
+      this.python.end();
       throw error;
     }
+    this.before = null;
     mark("ready");
     this.connect();
     this.showControls();
-    this.runAll();
+    if (!this.left) this.runAll();
+    return this;
   }
 
   connect() {
-    this.widgets = widgets(this.HTMLManager, this.python);
+    this.widgets = widgets(this.modules.HTMLManager, this.python);
   }
 
-  async edit() {
+  async load() {
     const files = `${this.site}_static/`;
     const load = await loader(files);
     window.requirejs.config({ paths: { codemirror: `${files}codemirror` } });
     const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${files}codemirror/lib/codemirror.css` });
     document.head.prepend(sheet);
     const [CodeMirror] = await load(...CODEMIRROR.map((name) => `codemirror/${name}`));
+    this.edit(CodeMirror);
+    const [{ HTMLManager }] = await load("@jupyter-widgets/html-manager");
+    this.modules = { CodeMirror, HTMLManager };
+  }
+
+  edit(CodeMirror) {
     this.kept = this.edits.count; // from an earlier visit
     const actions = { run: (cell) => this.run(cell), stop: () => this.stop(), change: () => this.tally() };
     for (const cell of this.cells) cell.edit(CodeMirror, actions);
-    const [{ HTMLManager }] = await load("@jupyter-widgets/html-manager");
-    return HTMLManager;
+  }
+
+  // On from page to page: Python stays, in a new session
+
+  next({ bar, say }) {
+    return new Notebook({ bar, say, site: this.site, manifest: this.manifest }, this);
+  }
+
+  async follow() {
+    this.modules = this.before.modules;
+    this.edit(this.modules.CodeMirror);
+  }
+
+  async take() {
+    const renewed = await this.before.left;
+    this.python.on = this.on;
+    if (!renewed) await this.python.start();
+  }
+
+  // The page is left. What Python does is stopped; Python, too, where it does not obey.
+  leave() {
+    this.left ??= (async () => {
+      this.queue = [];
+      await Promise.all([this.started, this.restarting]);
+      if (this.python.asked) await Promise.race([wait(PATIENCE), this.python.obeyed()]);
+      this.widgets?.silence();
+      if (this.python.asked) this.python.end();
+      return this.python.renew();
+    })();
   }
 
   progress({ name, loaded, total }) {
@@ -209,8 +240,4 @@ class Notebook {
   }
 }
 
-export async function begin(page) {
-  const notebook = new Notebook(page);
-  page.bar.notebook = notebook;
-  await notebook.begin();
-}
+export const begin = (page) => new Notebook(page).begin();

@@ -8,8 +8,9 @@ export class Python {
     this.interruptible = window.crossOriginIsolated === true;
   }
 
+  waiting = new Map(); // what Python was asked and has not answered
+
   start() {
-    this.waiting = new Map();
     this.flag = this.interruptible ? new Uint8Array(new SharedArrayBuffer(1)) : null;
     this.worker = new Worker(new URL("worker.js", import.meta.url));
     const ready = new Promise((resolve, reject) => {
@@ -37,6 +38,7 @@ export class Python {
   }
 
   ask(message) {
+    if (!this.worker) return Promise.resolve({ ok: false, ended: true });
     return new Promise((resolve) => {
       this.waiting.set(message.id, resolve);
       this.worker.postMessage(message);
@@ -58,8 +60,28 @@ export class Python {
     return this.interruptible;
   }
 
+  // Whether it has something to answer.
+  get asked() { return this.waiting.size > 0; }
+
+  // Interrupted, it has answered all it was asked.
+  async obeyed() {
+    while (this.asked) {
+      this.interrupt();
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }
+
+  // Forget all that has been run and begin anew, without loading anything again. False if that cannot be had.
+  async renew() {
+    if (this.flag) this.flag[0] = 0;
+    const { ok } = await this.ask({ type: "renew", id: "renew" });
+    if (!ok) this.end();
+    return ok;
+  }
+
   end() {
-    this.worker.terminate();
+    this.worker?.terminate();
+    this.worker = null;
     for (const id of [...this.waiting.keys()]) this.settle({ type: "ended", id, ok: false, ended: true });
   }
 }

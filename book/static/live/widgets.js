@@ -79,6 +79,12 @@ export function widgets(HTMLManager, python) {
       return true;
     },
 
+    // The page is left: nothing that goes on in it reaches Python, nor the other way round.
+    silence() {
+      for (const comm of comms.values()) comm.tell = () => comm.comm_id;
+      comms.clear();
+    },
+
     async show(id, host) {
       const view = await manager.create_view(await manager.get_model(id));
       await manager.display_view(view, host);

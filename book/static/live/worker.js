@@ -1,5 +1,5 @@
 // Python in a worker, so that the page stays responsive: Pyodide, with the Python half of JupyterLite's kernel.
-// Messages in: start, run, comm. Messages out: progress, ready, failed, output, ran, comm, answered.
+// Messages in: start, run, comm, renew. Messages out: progress, ready, failed, output, ran, comm, answered, renewed.
 "use strict";
 
 // What a worker cannot have (threads) or a reader need not know (the font cache), and tracebacks without colors.
@@ -13,7 +13,7 @@ ipython_shell.run_line_magic("colors", "NoColor")
 const HOME = "/home/pyodide";
 const STREAM_PAUSE = 60; // ms between two messages with printed text
 const STREAM_LIMIT = 200_000; // characters a run may print
-let pyodide, kernel, shell, plain;
+let pyodide, kernel, shell, plain, session, kept;
 let current = null; // what is being run or answered: the owner of whatever is shown meanwhile
 let printed = { name: "", text: "", sent: 0, at: 0 };
 
@@ -77,22 +77,25 @@ function countBytes(sizes) {
   };
 }
 
+async function get(url) {
+  const found = await fetch(url);
+  if (!found.ok) throw new Error(`${url} could not be had (status ${found.status})`);
+  return found;
+}
+
 // The files that chapters read, where they look for them: beside the folder of the notebooks.
-async function furnish(url) {
-  const kept = await fetch(url);
-  if (!kept.ok) throw new Error(`${url} could not be had (status ${kept.status})`);
-  pyodide.unpackArchive(await kept.arrayBuffer(), "zip", { extractDir: HOME });
+function furnish() {
+  pyodide.unpackArchive(kept, "zip", { extractDir: HOME });
   pyodide.FS.mkdirTree(`${HOME}/nbs`);
   pyodide.FS.chdir(`${HOME}/nbs`);
 }
 
-// A failed assertion says what it compared.
-async function sayBothSides() {
-  const found = await fetch(new URL("sides.py", self.location));
-  if (!found.ok) throw new Error(`sides.py could not be had (status ${found.status})`);
-  pyodide.FS.writeFile(`${HOME}/dln_sides.py`, await found.text());
-  pyodide.runPython(`import sys; sys.path.append('${HOME}'); import dln_sides; sys.path.remove('${HOME}')`);
-  pyodide.pyimport("dln_sides").install(shell);
+// Python of our own, beside this file.
+async function module(name) {
+  const source = await (await get(new URL(`${name}.py`, self.location))).text();
+  const scope = pyodide.toPy({ __name__: `dln_${name}` });
+  pyodide.runPython(source, { globals: scope, filename: `${name}.py` });
+  return scope;
 }
 
 async function start({ folder, manifest, environment, interrupt }) {
@@ -109,11 +112,13 @@ async function start({ folder, manifest, environment, interrupt }) {
   const there = new Set(Object.keys(pyodide.loadedPackages).map((name) => name.toLowerCase().replaceAll("_", "-")));
   const missing = manifest.packages.filter((name) => !there.has(name));
   if (missing.length) throw new Error(`what came as ${missing.join(", ")} is not what the lock names`);
-  await furnish(folder + manifest.kept);
+  kept = await (await get(folder + manifest.kept)).arrayBuffer();
+  furnish();
   if (interrupt) pyodide.setInterruptBuffer(interrupt);
   postMessage({ type: "progress", name: "the interpreter" });
   connect();
-  await sayBothSides();
+  (await module("sides")).get("install")(shell); // a failed assertion says what it compared
+  session = (await module("session")).get("Session")(shell, HOME);
   postMessage({ type: "ready" });
 }
 
@@ -153,7 +158,21 @@ function answer({ id, owner, kind, content, buffers }) {
   postMessage({ type: "answered", id });
 }
 
-const todo = { start, run, comm: answer };
+// A session as if Python had just been started.
+function renew({ id }) {
+  current = null;
+  let ok = true;
+  try {
+    session.renew();
+    furnish();
+  } catch (error) {
+    console.warn(error.message);
+    ok = false;
+  }
+  postMessage({ type: "renewed", id, ok });
+}
+
+const todo = { start, run, comm: answer, renew };
 let before = Promise.resolve(); // one thing at a time, in order
 onmessage = ({ data }) => {
   before = before.then(() => todo[data.type](data)).catch((error) => postMessage({ type: "failed", text: String(error.message ?? error) }));
