@@ -1,6 +1,6 @@
 """Two ranks on one machine beside PyTorch's DDP on gloo, and what the seam costs those who use no ranks: chapter 22.
 
-    python -m benchmarks.parallel [--quick | --instructions]      (--instructions counts anew, and leaves all else)
+    python -m benchmarks.parallel [--quick | --cost | --instructions]      (the last two do one part anew, and leave all else)
 
 Weak scaling: a rank has the same number of rows whether it is alone or one of two. In each round every way of training takes
 some steps in turn, in the same two processes: `alone` (one rank works, the other sleeps), `apart` (both work, and nobody
@@ -11,7 +11,8 @@ An efficiency is a ratio of two times of one round. The sum of an array alone is
 Without ranks: `fit` beside the same module with every line on ranks cut out of its text, in pairs of short trainings, in
 turn and in changing order, in one process, by processor time. Many short pairs, since a machine's speed wanders within seconds
 and a pair sees it stand still; the median of their ratios, with its interval (order statistics, 95 %). The same for `fit`
-beside itself, which says what the method can tell: two copies of one program differ by where their arrays lie. With valgrind
+beside itself, which says what the method can tell. Two copies of one program differ by where their arrays lie, by a percent
+or more, so both are made anew after every 20 pairs. With valgrind
 at hand, instructions are counted, too, those of ten trainings: they do not depend on who else uses the machine.
 
 Some minutes on two cores that should be idle. Kept in benchmarks/results/parallel.json.
@@ -19,6 +20,7 @@ Some minutes on two cores that should be idle. Kept in benchmarks/results/parall
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
@@ -46,7 +48,7 @@ from dlnbook.network import Network
 RECIPE = {
     "networks": {"784-128-64-10": [128, 30], "784-512-512-10": [256, 6], "784-1024-1024-10": [256, 4]},  # rows a rank, steps a round
     "rounds": 15, "lengths": [24, 1_000, 10_000, 100_000, 1_000_000, 2_000_000], "eta": 0.01,
-    "pairs": 500, "cost": {"widths": [64, 30, 10], "batch_size": 10, "epochs": 1},
+    "pairs": 2000, "cost": {"widths": [64, 30, 10], "batch_size": 10, "epochs": 1},
 }  # fmt: skip
 
 # What `fit` does for ranks, and what stands there without: each text occurs once in its module. None: a call, to its end.
@@ -233,14 +235,18 @@ def without_ranks() -> types.ModuleType:
     return module
 
 
-def ratios(first, second, pairs: int) -> dict:
-    "The median of the ratios of processor times of two functions, with its interval."
-    found = []
+def ratios(makers, pairs: int) -> dict:
+    "The median of the ratios of processor times of two functions, with its interval; now and then they are made anew, elsewhere in memory."
+    found, elsewhere = [], []
     for number in range(pairs + 20):
+        if number % 20 == 0:
+            elsewhere.append(np.empty(np.random.default_rng(number).integers(1, 10**5)))
+            turn = 1 - 2 * (number // 20 % 2)
+            both = [make() for make in makers[::turn]][::turn]
         seconds = [0, 0]
         for which in (0, 1) if number % 2 else (1, 0):
             begin = time.process_time_ns()
-            (first, second)[which]()
+            both[which]()
             seconds[which] = time.process_time_ns() - begin
         found.append(seconds[0] / seconds[1])
     kept = np.sort(found[20:])
@@ -265,9 +271,9 @@ def training(fit):
 def cost(pairs: int) -> dict:
     "What the seam costs without ranks."
     bare = without_ranks()
-    with_seam, without, again = (training(fit) for fit in (fitting.fit, bare.fit, fitting.fit))
-    assert [epoch.loss for epoch in with_seam().epochs] == [epoch.loss for epoch in without().epochs]
-    return {"with by without": ratios(with_seam, without, pairs), "with by itself": ratios(with_seam, again, pairs)}
+    with_seam, without = (functools.partial(training, fit) for fit in (fitting.fit, bare.fit))
+    assert [epoch.loss for epoch in with_seam()().epochs] == [epoch.loss for epoch in without()().epochs]
+    return {"with by without": ratios([with_seam, without], pairs), "with by itself": ratios([with_seam, with_seam], pairs)}
 
 
 def instructions() -> dict | None:
@@ -313,9 +319,12 @@ if __name__ == "__main__":
         run = training(fitting.fit if sys.argv[-2] == "with" else without_ranks().fit)
         for _ in range(int(sys.argv[-1])):
             run()
-    elif "--instructions" in sys.argv[1:]:
-        whole = json.loads((RESULTS / "parallel.json").read_text(encoding="utf-8"))
-        whole["results"]["instructions without ranks"] = instructions()
+    elif sys.argv[1:] in (["--instructions"], ["--cost"]):
+        whole = json.loads((RESULTS / "parallel.json").read_text(encoding="utf-8")) | {"recipe": RECIPE}
+        if sys.argv[1] == "--cost":
+            whole["results"]["cost without ranks"] = cost(RECIPE["pairs"])
+        else:
+            whole["results"]["instructions without ranks"] = instructions()
         keep("parallel", whole)
     else:
         main("--quick" in sys.argv[1:])

@@ -150,7 +150,7 @@ UNREACHED = """() => [...document.querySelectorAll('article :is(pre, table, .dln
 THIN = """() => {
     document.querySelectorAll('mjx-container').forEach(one => one.replaceWith('x'));
     const seen = new Set();
-    for (const pre of document.querySelectorAll('pre')) {
+    for (const pre of document.querySelectorAll('pre:not(.CodeMirror *)')) { // an editor minds its lines itself
         const where = `${pre.className} ${pre.parentElement.className} ${Boolean(pre.closest('.cell_output'))}`;
         for (const token of pre.querySelectorAll('span:not([id])')) {
             const kind = `${where} ${token.className}`;

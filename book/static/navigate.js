@@ -9,7 +9,8 @@
 
   const page = (address) => address.replace(/#.*/s, "");
   const scrolled = new Map(); // how far down a page the reader was when it was left, by address
-  let shown = page(location.href), visits = 0; // the page that is here, and how often another one was asked for
+  let shown = page(location.href); // the page that is here
+  let visits = 0, asking = false; // how often another one was asked for, and whether one is
 
   const spoken = Object.assign(document.createElement("p"), { className: "dln-spoken", role: "status" });
   document.querySelector("main").append(spoken);
@@ -104,6 +105,7 @@
   // Go to a page. `known` says that the browser's history has it already.
   async function visit(address, known) {
     const turn = ++visits, at = scrollY;
+    asking = true;
     performance.mark("dln-click");
     document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
     dlnPage.notebook.leave();
@@ -114,6 +116,7 @@
       if (!known) history.pushState(null, "", address);
       scrolled.set(shown, at);
       shown = page(address);
+      asking = false;
       swap(other);
       finishForOthers();
       const done = dlnPage.arrive();
@@ -125,6 +128,7 @@
       await done;
       if (!moved && turn === visits) place(known); // formulas have made the page longer
     } catch (error) {
+      if (turn !== visits) return;
       console.warn(`${address} is loaded anew:`, error);
       if (location.href === address) location.reload();
       else location.assign(address);
@@ -153,7 +157,7 @@
     else place(false); // it is here
   });
   addEventListener("popstate", () => {
-    if (page(location.href) === shown) return visits++; // a place on this page
+    if (page(location.href) === shown && !asking) return; // a place on this page
     if (dlnPage.notebook) visit(location.href, true);
     else location.reload();
   });
