@@ -10,6 +10,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -844,10 +845,10 @@ class _Stop:
 
     error: Exception
     line: int
-    file: str
+    file: str  # empty for a cell: the name that Jupyter gives it says nothing
 
     def __str__(self) -> str:
-        where = f" in line {self.line} of {self.file}" if self.line else ""
+        where = f" in line {self.line}{' of ' + self.file if self.file else ''}" if self.line else ""
         return f"{type(self.error).__name__}{where}: {self.error}"
 
 
@@ -895,7 +896,8 @@ class _Program:
         except Exception as error:  # whatever a stranger's program raises is reported
             frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename != _HERE]
             mine = [each for each in frames if each.filename == self.file()] or frames[:1]
-            return _Stop(error, max([each.lineno or 0 for each in mine], default=0), self.file().rpartition("/")[2])
+            file = Path(self.file())
+            return _Stop(error, max([each.lineno or 0 for each in mine], default=0), file.name if file.is_file() else "")
         old, new = (reading.parameters(each) for each in (before, given))
         moved = any(not np.array_equal(a, b) for a, b in zip(old, new))
         try:

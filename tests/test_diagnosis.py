@@ -574,3 +574,16 @@ def test_the_lines_are_the_books():
     "Each entry of the catalogue changes lines that there are."
     for name, mistake in CATALOGUE.items():
         assert set(mistake.lines) <= set(LINES), name
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_error_is_told_with_its_line_and_with_its_file_where_there_is_one(tmp_path, kept):
+    "Jupyter compiles a cell under the name of a file that does not exist."
+    path = tmp_path / "mine.py"
+    source = "def backward(W, b, X, T):\n    D = X @ W[1].T\n    return D.nothing"
+    if kept:
+        path.write_text(source)
+    namespace = {}
+    exec(compile(source, str(path), "exec"), namespace)
+    said = str(diagnose(namespace["backward"]))
+    assert f"AttributeError in line 3{' of mine.py' if kept else ''}: " in said
