@@ -261,7 +261,9 @@ def raise_it():
 
 
 @pytest.mark.parametrize("strike", [raise_it, lambda: signal.raise_signal(signal.SIGINT)], ids=["raised", "signal"])
-def test_ctrl_c_within_fit_ends_the_search_and_leaves_no_trace(tmp_path, strike):
+def test_ctrl_c_within_fit_ends_the_search_and_leaves_no_trace(tmp_path, strike, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores the signal
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     path, candidates = tmp_path / "search", [{"x": x} for x in (1, 2, 3)]
     train, runs = half_trained({4: strike})
     with pytest.raises(KeyboardInterrupt):
