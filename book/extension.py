@@ -282,8 +282,13 @@ def number_equations(app: Sphinx, document: nodes.document, docname: str) -> Non
     "In the docstrings of the exported cells, and in hunts: an equation is called by its number, not by its label."
     known = app.env.get_domain("math").equations
 
+    def number(found: re.Match) -> str:
+        around = found.string[found.start() - 1 : found.start()] + found.string[found.end() : found.end() + 1]
+        data = around in ('""', "''")  # live Python runs what stands here
+        return found[1] if data or found[1] not in known else f"({plain.equation_number(app.env, found[1])})"
+
     def numbered(text: str) -> str:
-        return LABEL.sub(lambda found: f"({plain.equation_number(app.env, found[1])})" if found[1] in known else found[1], text)
+        return LABEL.sub(number, text)
 
     for cell in document.findall(nodes.container):
         if "tag_dln-export" in cell.get("classes", ()):

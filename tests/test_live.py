@@ -516,7 +516,7 @@ def test_a_chapter_opens_as_a_notebook_and_runs(visit, book):
     cells = f"{notebook}.content.widgets.filter(one => one.model.type === 'code' && one.model.sharedModel.getSource().trim())"
     with visit() as seen:
         seen.tab.goto(f"{seen.site}nbs/{book.name}.html")
-        href = seen.tab.locator(".dln-live-notebook").get_attribute("href")
+        href = seen.tab.locator(".dln-live-notebook").first.get_attribute("href")
         seen.tab.goto(f"{seen.site}nbs/{href}")
         seen.tab.wait_for_function(f"window.jupyterapp && {notebook}?.content.widgets.length > 5", timeout=READY)
         seen.tab.wait_for_function(f"{notebook}.context.sessionContext.session?.kernel?.status === 'idle'", timeout=READY)

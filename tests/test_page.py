@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from contextlib import contextmanager
+from html import unescape
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -104,7 +105,7 @@ def test_a_page_as_everybody_meets_it(visit, page):
                        return copy.textContent; }"""
         )
         assert not re.search(r"\$\$|#\| |\\begin\{|\{eq\}|\{glue", text), "markup in the text"
-        labels = tab.locator("article :is(p, pre, code)").evaluate_all("all => all.flatMap(one => one.textContent.match(/(?<![\\w-])(eq|def)-[a-z][\\w-]*/g) ?? [])")
+        labels = tab.locator("article :is(p, pre, code)").evaluate_all("all => all.flatMap(one => one.textContent.match(/(?<![\\w\"'-])(eq|def)-[a-z][\\w-]*/g) ?? [])")
         assert not labels, "labels in the text"
         formulas = {}
         for width in (390, 1280):
@@ -172,6 +173,16 @@ def violations(tab, *only):
         for each in found
         for node in each["nodes"][:3]
     ]
+
+
+def test_code_is_colored_and_a_label_that_is_data_stays_one():
+    "What stands in a cell's box is what live Python runs."
+    for book in live():
+        page = (SITE / "nbs" / f"{book.name}.html").read_text()
+        assert '<pre class="literal-block">' not in page, book.name
+        text = unescape(re.sub("<[^>]+>", "", page))
+        quoted = {label for cell in book.cells if cell.has("export") for label in re.findall(r'"((?:eq|def)-[a-z-]+)"', cell.source)}
+        assert not [label for label in quoted if f'"{label}"' not in text], book.name
 
 
 def test_no_prose_points_into_a_docstring():
