@@ -24,8 +24,7 @@ log = logging.getLogger(__name__)
 
 INTRODUCTION = """## Bug hunt
 
-In each piece of code below, one line has been changed. It looks right, it runs, and a check on this page fails for it.
-Which line is it? Click on it, or move there with <kbd>Tab</kbd> or the arrow keys and press <kbd>Enter</kbd>.
+In each piece, one line is wrong. Click on it, or go there with <kbd>Tab</kbd> or the arrow keys and press <kbd>Enter</kbd>.
 """
 
 
