@@ -1,7 +1,7 @@
 """What a reader meets on each chapter's page, measured from the built book: `make reading`.
 
-Words are what stands between blanks. Prose is text without formulas and without what the build adds: notes, bars, hunts. Code is
-what is open at first sight, without comments; what waits in a fold is counted apart. `longest` is the longest open
+Words are what stands between blanks. Prose is text without formulas and without the notes and bars that the build adds; the lines of a
+bug hunt are read, and count with it. Code is what is open at first sight, without comments; what waits in a fold is counted apart. `longest` is the longest open
 cell in lines that are not blank; the page shows of an exported definition's docstring the first line. `idea` is how much
 of the open page stands above the cell that holds the chapter's idea.
 """
@@ -20,7 +20,7 @@ from book.notebooks import ROOT, Notebook, read_all
 
 PROSE, RATIO, LONGEST, IDEA = 5000, 0.4, 25, 0.25  # the limits of a chapter
 UNSEEN = {"script", "style", "svg", "nav", "button", "template", "figcaption"}
-ADDED = {"dln-mark", "dln-check-note", "dln-exported-note", "dln-live", "dln-depth", "dln-rows", "dln-shown", "dln-hunt", "math", "headerlink", "tag_dln-hide"}
+ADDED = {"dln-mark", "dln-check-note", "dln-exported-note", "dln-live", "dln-depth", "dln-rows", "dln-shown", "math", "headerlink", "tag_dln-hide"}
 FOLDS = {"toggle", "dropdown"}
 BLOCKS = {"p", "div", "li", "dd", "dt", "td", "th", "h1", "h2", "h3", "h4", "h5", "section", "aside", "details", "table", "pre", "ul", "ol"}
 COMMENT = re.compile(r"(?<!['\"\w])#.*$", re.MULTILINE)
