@@ -17,6 +17,44 @@ from dlnbook.exercises import EXERCISES
 
 BOOKS = [book for book in read_all() if any(cell.has("exercise") for cell in book.cells)]
 STUBS = {name: (book, index) for book in BOOKS for index, cell in enumerate(book.cells) for name in cell.arguments("exercise")}
+
+# other ways to write what is right, and slips as a reader writes them with the words that tell them
+ALSO_RIGHT = {
+    "my_order": [
+        """
+def my_order(M, b, w, rng):
+    order = np.array([b * k + i for k in rng.permutation(-(-M // b)) for i in range(b)])
+    order = order[order < M]
+    for first in range(0, M, w * b):
+        rng.shuffle(order[first : first + w * b])
+    return order
+""",
+        """
+def my_order(M, b, w, rng):
+    starts, order = list(range(0, M, b)), []
+    rng.shuffle(starts)
+    while starts:
+        window = [row for start in starts[:w] for row in range(start, min(start + b, M))]
+        starts = starts[w:]
+        order += sorted(window, key=lambda row: rng.random())
+    return order
+""",
+    ],
+}
+AS_WRITTEN = {
+    "my_order": [
+        ("def my_order(M, b, w, rng):\n    return rng.permutation(M)", "a window has rows of more than w blocks, as in a full shuffle"),
+        (
+            "def my_order(M, b, w, rng):\n    k = rng.permutation(-(-M // b))\n    rows = (b * k[:, None] + np.arange(b)).ravel()\n    return rows[rows < M]",
+            "the rows of a window are not shuffled: each block comes as a whole",
+        ),
+        (
+            "def my_order(M, b, w, rng):\n    k = rng.permutation(M // b)\n    rows = (b * k[:, None] + np.arange(b)).ravel()\n"
+            "    return np.concatenate([rng.permutation(rows[i : i + w * b]) for i in range(0, len(rows), w * b)])",
+            "the short block at the end of the file is left out",
+        ),
+    ],
+}
 OTHERS = {"wrong numbers": lambda *args, **how: 0.123, "nothing": lambda *args, **how: None}
 
 
@@ -118,6 +156,24 @@ def test_every_slip_is_named_and_has_its_hint(session, name):
     for slip in exercise.slips:
         told = exercise.judged(slip.program)
         assert (told.state, told.words, told.hints) == ("named", slip.says, (hints[slip.says],)), f"{slip.says}: {told}"
+
+
+def _written(session, name, source):
+    "What a session's exercise says of a program that is given as text."
+    exec(source, namespace := dict(session.namespace))
+    return EXERCISES[name].judged(namespace[name])
+
+
+@pytest.mark.parametrize(("name", "source"), [(name, source) for name, sources in ALSO_RIGHT.items() for source in sources])
+def test_what_is_right_in_another_way_is_right(session, name, source):
+    told = _written(session, name, source)
+    assert told.state == "right", str(told)
+
+
+@pytest.mark.parametrize(("name", "source", "words"), [(name, *each) for name, all_of_it in AS_WRITTEN.items() for each in all_of_it])
+def test_a_slip_is_told_however_it_is_written(session, name, source, words):
+    told = _written(session, name, source)
+    assert (told.state, told.words) == ("named", words)
 
 
 @pytest.mark.parametrize("name", STUBS)

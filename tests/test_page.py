@@ -486,30 +486,3 @@ def test_a_page_loads_little_before_any_click(visit, book):
         assert not [url for url in sizes if re.search(r"embed-amd|require\.js|fontawesome|fa-solid|searchindex|pyodide", url)]
         assert tab.locator("svg style").count() == 0
         assert not [one for one in made_for(tab) if "<style" in str(one.frames)]
-
-
-@pytest.mark.parametrize("book", LIVELY, ids=lambda book: book.name)
-def test_how_long_a_reader_waits(chromium, site, book, record_property):
-    "Reported, not judged, since machines differ: from a slider's key to the next paint, and to the first words on a slow line."
-    watch = """() => { window.taken = []; new PerformanceObserver(list => window.taken.push(...list.getEntries()
-        .filter(one => one.name === 'keydown').map(one => one.duration))).observe({ type: 'event', durationThreshold: 16, buffered: true }); }"""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    tab = context.new_page()
-    client = context.new_cdp_session(tab)
-    client.send("Network.enable")
-    client.send("Network.emulateNetworkConditions", {"offline": False, "latency": 150, "downloadThroughput": 1.44e6 / 8, "uploadThroughput": 1e6 / 8})
-    tab.goto(f"{site}nbs/{book.name}.html", wait_until="load")
-    first = tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
-    tab.evaluate("async () => { await window.MathJax?.startup?.promise; }")
-    tab.evaluate(watch)
-    sliders = tab.locator(".dln-explorable input:not([hidden])").all()
-    for slider in sliders:
-        for key in ("ArrowRight", "ArrowLeft", "ArrowRight", "ArrowLeft"):
-            slider.press(key)
-            tab.wait_for_timeout(150)
-    taken = sorted(tab.evaluate("window.taken"))
-    median = taken[len(taken) // 2] if taken else 0  # a key of less than 16 ms is not told
-    record_property("first paint, s", first)
-    record_property("slider, ms", taken)
-    print(f"{book.name}: first paint {first:.1f} s at 1.44 Mbit/s; {4 * len(sliders)} keys, {len(taken)} of 16 ms or more, median {median:.0f}, longest {max(taken, default=0):.0f} ms")
-    context.close()
