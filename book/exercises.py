@@ -59,8 +59,18 @@ class ListOfExercises(Directive):
         return [host, nodes.raw("", KEEPER, format="html")]
 
 
+def trim_links(app: Sphinx, document: nodes.document, docname: str) -> None:
+    "\"Solution to\" and its link have a space between them, which is no part of the link."
+    for link in document.findall(nodes.reference):
+        first = next(iter(link.findall(nodes.Text)), "")
+        if isinstance(link.parent, nodes.title) and first.startswith(" "):
+            first.parent.replace(first, nodes.Text(first.lstrip()))
+            link.parent.insert(link.parent.index(link), nodes.Text(" "))
+
+
 def setup(app: Sphinx) -> None:
     "What the page's extension adds."
+    app.connect("doctree-resolved", trim_links)
     app.add_directive("dln-exercises", ListOfExercises)
     app.add_css_file("exercises.css")
     app.add_js_file("exercises.js", loading_method="defer")
