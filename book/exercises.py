@@ -13,7 +13,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
-from book.notebooks import Notebook, live
+from book.notebooks import Notebook, chapters, tours
 
 ASKED = re.compile(r"^`{3,}\{exercise\}[ \t]*(.*?)[ \t]*\n:label: (\S+)", re.MULTILINE)
 KEEPER = """<div class="dln-keeper" hidden>
@@ -48,7 +48,7 @@ class ListOfExercises(Directive):
     def run(self) -> list[nodes.Node]:
         env = self.state.document.settings.env
         rows = []
-        for book in live():
+        for book in (*chapters(), *tours()):
             env.note_dependency(str(book.path))
             for each in written(book):
                 state = f'<span class="dln-done" data-exercise="{each.name}">not yet</span>'
@@ -59,8 +59,18 @@ class ListOfExercises(Directive):
         return [host, nodes.raw("", KEEPER, format="html")]
 
 
+def trim_links(app: Sphinx, document: nodes.document, docname: str) -> None:
+    "\"Solution to\" and its link have a space between them, which is no part of the link."
+    for link in document.findall(nodes.reference):
+        first = next(iter(link.findall(nodes.Text)), "")
+        if isinstance(link.parent, nodes.title) and first.startswith(" "):
+            first.parent.replace(first, nodes.Text(first.lstrip()))
+            link.parent.insert(link.parent.index(link), nodes.Text(" "))
+
+
 def setup(app: Sphinx) -> None:
     "What the page's extension adds."
+    app.connect("doctree-resolved", trim_links)
     app.add_directive("dln-exercises", ListOfExercises)
     app.add_css_file("exercises.css")
     app.add_js_file("exercises.js", loading_method="defer")

@@ -1,4 +1,4 @@
-"No line of text begins with the comma that belongs to the formula before it."
+"No line of text begins with the comma that belongs to the formula before it, or parts a number from its ±."
 
 from __future__ import annotations
 
@@ -35,3 +35,10 @@ def _text(parent: nodes.Element, place: int) -> str:
     "The text at a place among a node's children, '' if there is something else."
     inside = 0 <= place < len(parent.children)
     return parent.children[place].astext() if inside and isinstance(parent.children[place], nodes.Text) else ""
+
+
+def keep_spreads(app: Sphinx, document: nodes.document, docname: str) -> None:
+    "Let no line end at a ±. This is after the numbers of the prose have come."
+    for text in list(document.findall(nodes.Text)):
+        if " ± " in text and not isinstance(text.parent, (nodes.FixedTextElement, nodes.raw, nodes.literal)):
+            text.parent.replace(text, nodes.Text(text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -120,6 +121,13 @@ def kept_results(name: str) -> dict[str, Any] | None:
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 # %% ../nbs/tools_page.ipynb #827a137d
+def _signed(text: str) -> str:
+    "A text whose numbers have a true minus, and whose zeros have none."
+    begins = r"(?<![\w.)\]-])-(?={})"  # a number; the hyphen of 2-2-3, of 1e-5 and of x-1 is something else
+    bare = re.sub(begins.format(r"0(\.0+)?(?![\d.]|e[+-]?\d)"), "", text)
+    return re.sub(begins.format(r"\.?\d"), "−", bare)
+
+
 def glue(name: str, value: Any, form: str = "{}") -> None:
     """Make a value available to the prose of its chapter under a name.
 
@@ -153,7 +161,7 @@ def glue(name: str, value: Any, form: str = "{}") -> None:
         from IPython.display import display
 
         prefix = "application/papermill.record/"
-        display({prefix + "text/plain": repr(text)}, raw=True, metadata={"scrapbook": {"name": name, "mime_prefix": prefix}})
+        display({prefix + "text/plain": repr(_signed(text))}, raw=True, metadata={"scrapbook": {"name": name, "mime_prefix": prefix}})
 
 # %% ../nbs/tools_page.ipynb #24a34eb1
 def progress(steps: Iterable[_T], label: str) -> Iterator[_T]:
@@ -208,7 +216,7 @@ class Slider:
 
     def texts(self) -> list[str]:
         "The values as the reader sees them."
-        return [self.format.format(value) for value in self.values]
+        return [_signed(self.format.format(value)) for value in self.values]
 
 
 def slider(values: Iterable, *, start: Any = None, label: str | None = None, format: str = "{:g}") -> Slider:
@@ -238,8 +246,8 @@ def slider(values: Iterable, *, start: Any = None, label: str | None = None, for
 
     Examples
     --------
-    >>> slider([0.1, 1, 10], start=1, label="η").texts()
-    ['0.1', '1', '10']
+    >>> slider([-1, 0.1, 10], start=10, label="η").texts()
+    ['−1', '0.1', '10']
     """
     if not isinstance(values, Iterable):
         raise TypeError(f"values: expected an iterable, got {values!r}")

@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.utils import new_document
 from test_page import SITE, chromium, site, visit  # noqa: F401
 
-from book import captions, formulas, terms
+from book import captions, exercises, formulas, terms
 from book.notebooks import Cell, chapters, read_all
 
 built = pytest.mark.slow
@@ -33,6 +33,20 @@ def test_punctuation_stays_with_its_formula():
     paragraph = line(nodes.Text("so ("), nodes.math("", "a"), nodes.Text("), and two "), nodes.math("", "b"), nodes.Text("s, is not "), nodes.math("", "c"), nodes.Text("."))
     assert [piece.astext() for piece in paragraph.findall(nodes.inline)] == ["(a),", "bs,", "c."]
     assert paragraph.astext() == "so (a), and two bs, is not c."
+
+
+def test_a_number_stays_with_its_spread():
+    document = new_document("spread")
+    document += nodes.paragraph("", "", nodes.strong("", "0.9 ± 0.7"), nodes.Text(" and ± 4 "), nodes.literal("", "a ± b"))
+    formulas.keep_spreads(None, document, "")
+    assert document[0].astext() == "0.9\u00a0±\u00a00.7 and\u00a0±\u00a04 a ± b"
+
+
+def test_a_link_begins_with_a_word():
+    document = new_document("solution")
+    document += nodes.title("", "", nodes.Text("Solution to"), nodes.reference("", "", nodes.Text(" Exercise 1")), nodes.Text("."))
+    exercises.trim_links(None, document, "")
+    assert [child.astext() for child in document[0]] == ["Solution to", " ", "Exercise 1", "."]
 
 
 # Captions

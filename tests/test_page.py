@@ -214,6 +214,21 @@ def test_notes_beside_the_text_stand_below_it_on_a_phone(visit):
         assert notes and min(notes) > 0.85 * page
 
 
+def test_code_and_tables_fade_where_they_go_on(visit):
+    wide = """() => [...document.querySelectorAll('article :is(.cell_input pre, .cell_output pre, table, .dln-hunt-code)')]
+        .filter(one => one.getClientRects().length && one.scrollWidth > one.clientWidth + 1)"""
+    sides = f"{wide[:6]}({wide})().map(one => [one.classList.contains('dln-more-before'), one.classList.contains('dln-more-behind') && getComputedStyle(one).maskImage !== 'none'])"
+    with visit() as seen:
+        tab = seen.open("nbs/08_delta.html")
+        tab.set_viewport_size({"width": 390, "height": 800})
+        tab.wait_for_function(f"({wide})().some(one => one.matches('table'))")
+        found = tab.evaluate(sides)
+        assert len(found) > 9 and all(each == [False, True] for each in found)
+        tab.evaluate(f"({wide})().forEach(one => one.scrollTo(one.scrollWidth, 0))")
+        tab.wait_for_timeout(200)
+        assert all(each == [True, False] for each in tab.evaluate(sides))
+
+
 def test_reduced_motion_is_respected(visit):
     running = """() => [...document.querySelectorAll('*')].filter(one => {
         const style = getComputedStyle(one);

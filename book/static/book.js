@@ -28,12 +28,22 @@
   }
 
   // What is wider than the page scrolls in its place: code, tables, displayed formulas. Without a tab stop, only by mouse.
+  const FADING = "div.highlight pre, .cell_output pre, table.table, .dln-hunt-code"; // formulas say it in words (formulas.js), figures too (touch.js)
   function reachScrolling(root) {
     root.querySelectorAll("div.highlight pre, .cell_output pre, .pst-scrollable-table-container, table.table, mjx-container[display], div.math").forEach((block) => {
       if (block.scrollWidth > block.clientWidth + 1) block.tabIndex = 0;
       else block.removeAttribute("tabindex");
     });
+    root.querySelectorAll(FADING).forEach(fade);
   }
+
+  // It fades at the edge beyond which there is more.
+  function fade(block) {
+    const hidden = block.scrollWidth - block.clientWidth - block.scrollLeft;
+    block.classList.toggle("dln-more-before", block.scrollLeft > 1);
+    block.classList.toggle("dln-more-behind", hidden > 1);
+  }
+  document.addEventListener("scroll", ({ target }) => { if (target.matches?.(FADING)) fade(target); }, { capture: true, passive: true });
 
   // A formula in a line cannot be broken; one that is wider than the line scrolls in its place.
   function reachWideFormulas() {
