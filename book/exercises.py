@@ -13,7 +13,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
-from book.notebooks import Notebook, live
+from book.notebooks import Notebook, chapters, tours
 
 ASKED = re.compile(r"^`{3,}\{exercise\}[ \t]*(.*?)[ \t]*\n:label: (\S+)", re.MULTILINE)
 KEEPER = """<div class="dln-keeper" hidden>
@@ -48,7 +48,7 @@ class ListOfExercises(Directive):
     def run(self) -> list[nodes.Node]:
         env = self.state.document.settings.env
         rows = []
-        for book in live():
+        for book in (*chapters(), *tours()):
             env.note_dependency(str(book.path))
             for each in written(book):
                 state = f'<span class="dln-done" data-exercise="{each.name}">not yet</span>'

@@ -50,6 +50,10 @@ TAGS = {
 def prepare(raw: dict) -> dict:
     "Turn a notebook's directives into cell tags, anchors and links."
     module = _module(raw)
+    partly = any(notebooks.cell_of(cell).has("needs") for cell in raw["cells"])
+    for cell in raw["cells"] if partly else ():
+        if cell["cell_type"] == "code" and not notebooks.cell_of(cell).has("live"):
+            cell["metadata"].setdefault("tags", []).append("dln-elsewhere")  # live Python passes it over
     raw["cells"] = [cell for each in raw["cells"] for cell in _prepared(each, module)]
     return raw
 
@@ -67,8 +71,8 @@ def _prepared(raw: dict, module: str | None) -> list[dict]:
     "A cell, preceded by what the page says of it."
     if raw["cell_type"] != "code":
         return [raw]
-    directives, source = notebooks.split_directives(notebooks.text_of(raw))
-    cell = notebooks.Cell("code", source, directives)
+    cell = notebooks.cell_of(raw)
+    directives, source = cell.directives, cell.source
     raw["source"] = source
     tags = raw["metadata"].setdefault("tags", [])
     for name, argument in directives:
@@ -339,22 +343,23 @@ LIVE = """<div class="dln-live" hidden>
 <button type="button" class="dln-live-restart">Restart</button>
 </span>
 <p class="dln-live-line" role="status"></p>
-<a class="dln-live-notebook" href="{notebook}">Open as notebook</a>
-</div>
+{notebook}</div>
 <progress aria-label="Progress of live Python"></progress>
 <details class="dln-live-more"><summary>More</summary>
 <div class="dln-live-buttons">
 <button type="button" class="dln-live-all">Run all</button>
 <button type="button" class="dln-live-clear">Forget my changes</button>
-<a class="dln-live-notebook" href="{notebook}">Open as notebook</a>
-</div>
-<p>Change any cell. <kbd>Shift</kbd>+<kbd>Enter</kbd> runs it, and what it needs above it; <kbd>Esc</kbd> leaves the editor,
+{notebook}</div>
+{partly}<p>Change any cell. <kbd>Shift</kbd>+<kbd>Enter</kbd> runs it, and what it needs above it; <kbd>Esc</kbd> leaves the editor,
 then <kbd>Tab</kbd> goes on. Your changes are kept in this browser.</p>
 <p class="dln-live-sizes">Long experiments run at a smaller size here than on the page you read, so their numbers and curves differ.</p>
 </details>
 <p class="dln-live-server" hidden>Python’s packages come from a public server, cdn.jsdelivr.net, not from this book.</p>
-</div>
+{partly}</div>
 """
+
+NOTEBOOK = '<a class="dln-live-notebook" href="{address}">Open as notebook</a>\n'
+PARTLY = '<p class="dln-live-partly">The exercise that you write comes alive; the other cells need {needs}, which is not there in a browser, and stay as they are.</p>\n'
 
 
 DEPTH = """<div class="dln-depth" role="group" aria-label="How much code the page shows">
@@ -371,8 +376,12 @@ def add_bars(app: Sphinx, pagename: str, templatename: str, context: dict, doctr
         return
     bars = DEPTH if 'class="dln-fold"' in context["body"] else ""
     if path.stem in {book.name for book in notebooks.live()}:
-        notebook = context["pathto"]("lite/notebooks/index.html", 1) + f"?path={pagename}.ipynb"
-        bars += LIVE.format(notebook=notebook, megabytes=app.config.dln_megabytes)
+        address = context["pathto"]("lite/notebooks/index.html", 1) + f"?path={pagename}.ipynb"
+        bars += LIVE.format(notebook=NOTEBOOK.format(address=address), partly="", megabytes=app.config.dln_megabytes)
+    for book in notebooks.partly_live():
+        if path.stem == book.name:
+            partly = PARTLY.format(needs=" and ".join(book.needs))
+            bars += LIVE.format(notebook="", partly=partly, megabytes=app.config.dln_megabytes)
     context["body"] = context["body"].replace("</h1>", "</h1>\n" + bars, 1)
 
 

@@ -107,6 +107,11 @@ class Notebook:
         return f"dlnbook.{names[0]}" if names else None
 
     @property
+    def needs(self) -> list[str]:
+        "What it needs that is not there in a browser."
+        return [argument for cell in self.cells for argument in cell.arguments("needs")]
+
+    @property
     def equations(self) -> list[tuple[str | None, str]]:
         "Label (None where there is none) and formula of every displayed equation."
         found = []
@@ -184,7 +189,12 @@ def tours() -> list[Notebook]:
 
 def live() -> list[Notebook]:
     "What comes alive in the browser: the chapters, the tours and the engine rooms, not the workshop, nor what needs other packages."
-    return [book for book in (*chapters(), *tours(), *rooms()) if not any(cell.has("needs") for cell in book.cells)]
+    return [book for book in (*chapters(), *tours(), *rooms()) if not book.needs]
+
+
+def partly_live() -> list[Notebook]:
+    "What needs other packages, but has cells that do without: those that say `#| live`."
+    return [book for book in (*chapters(), *tours(), *rooms()) if book.needs and any(cell.has("live") for cell in book.cells)]
 
 
 def imported_modules(code: str) -> set[str]:

@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 from copies import project
 
-from book import depth, notebooks
+from book import depth, extension, notebooks
 from book.notebooks import Cell, split_directives
 
 # base <- middle <- through: what a notebook imports; the others import a part of the library or nothing at all
@@ -230,7 +230,13 @@ def test_engine_rooms_come_alive_as_chapters_do(tmp_path, monkeypatch):
     for name in ("01_scale", "lib_01_gauge", "tools_page", "tour_hour"):
         (tmp_path / f"{name}.ipynb").write_text('{"cells": []}')
     monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
+    cells = [{"cell_type": "code", "id": name, "metadata": {}, "source": name} for name in ("#| needs: threads", "#| live\nx = 1", "#| hide\ny = 2")]
+    (tmp_path / "02_partly.ipynb").write_text(json.dumps({"cells": cells}))
+    (tmp_path / "03_not.ipynb").write_text(json.dumps({"cells": cells[:1]}))
     assert [book.name for book in notebooks.live()] == ["01_scale", "tour_hour", "lib_01_gauge"]
+    assert [book.name for book in notebooks.partly_live()] == ["02_partly"]
+    tags = [cell["metadata"]["tags"] for cell in extension.prepare({"cells": cells})["cells"]]
+    assert tags == [["dln-elsewhere"], [], ["dln-elsewhere", "dln-hide"]]
 
 
 # The locks

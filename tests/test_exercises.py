@@ -8,11 +8,12 @@ import builtins
 import json
 import re
 import symtable
+import sys
 
 import pytest
 from chapters import Session, at_home
 
-from book.notebooks import read_all
+from book.notebooks import imported_modules, partly_live, read_all
 from dlnbook.exercises import EXERCISES
 
 BOOKS = [book for book in read_all() if any(cell.has("exercise") for cell in book.cells)]
@@ -40,8 +41,90 @@ def my_order(M, b, w, rng):
     return order
 """,
     ],
+    "my_bracket": [
+        """
+def my_bracket(mine, B, n, gradient, theta, alpha):
+    rows = np.zeros(len(theta)) if len(mine) == 0 else len(mine) * gradient(mine)
+    return rows / B + alpha / n * theta
+""",
+        """
+def my_bracket(mine, B, n, gradient, theta, alpha):
+    if not mine.size:
+        return np.zeros_like(theta)
+    return (gradient(mine) + alpha * theta) * mine.size / B
+""",
+        """
+def my_bracket(mine, B, n, gradient, theta, alpha):
+    return sum((gradient([row]) / B for row in mine), alpha * theta / n)
+""",
+    ],
+    "to_torch": [
+        """
+def to_torch(arrays):
+    found = {}
+    for name, array in arrays.items():
+        layer, kind = name.split("/")
+        part = 2 * int(layer[6:] or 0)
+        found[f"{part}.{'weight' if kind == 'kernel' else 'bias'}"] = np.ascontiguousarray(array.T)
+    return found
+""",
+        """
+def to_torch(arrays):
+    W, b, r = [], [], 0
+    while (name := f"dense_{r}" if r else "dense") + "/bias" in arrays:
+        W.append(np.swapaxes(arrays.pop(f"{name}/kernel"), 0, 1))
+        b.append(arrays.pop(f"{name}/bias"))
+        r += 1
+    return {f"{2 * i}.{kind}": each[i] for i in range(r) for kind, each in (("weight", W), ("bias", b))}
+""",
+    ],
+    "my_weighing": [
+        """
+def my_weighing(y, own, G):
+    y, names = list(y), set(y)
+    c = np.array([w * len(y) / len(names) / y.count(name) for name, w in zip(y, own)])
+    return c, np.average(G, axis=0, weights=c)
+""",
+        """
+def my_weighing(y, own, G):
+    same = y[:, None] == y
+    gamma = len(y) / len(np.unique(y)) / same.sum(axis=1)
+    c = gamma * own
+    return [c, sum(c_m * g for c_m, g in zip(c, G)) / c.sum()]
+""",
+    ],
 }
 AS_WRITTEN = {
+    "my_bracket": [
+        ("def my_bracket(mine, B, n, gradient, theta, alpha):\n    return gradient(mine) / n + alpha * theta / n", "it is a mean of the ranks' means; and a rank without rows adds NaN"),
+        (
+            "def my_bracket(mine, B, n, gradient, theta, alpha):\n    if len(mine) == 0:\n        return 0 * theta\n    return len(mine) / B * gradient(mine) + alpha * theta",
+            "the penalty counts once for each rank; and a rank without rows leaves out its share of the penalty",
+        ),
+        ("def my_bracket(mine, B, n, gradient, theta, alpha):\n    return len(mine) / B * gradient(mine) + alpha * theta / n", "a rank without rows adds NaN"),
+    ],
+    "to_torch": [
+        (
+            "def to_torch(arrays):\n    found = {}\n    for r, layer in enumerate(sorted({name.split('/')[0] for name in arrays})):\n"
+            "        found[f'{2 * r}.weight'] = arrays[layer + '/kernel'].T\n        found[f'{2 * r}.bias'] = arrays[layer + '/bias']\n    return found",
+            "the layers are sorted as texts",
+        ),
+        (
+            "def to_torch(arrays):\n    name = lambda r: f'dense_{r}' if r else 'dense'\n    W = {f'{2 * r}.weight': arrays[name(r) + '/kernel'] for r in range(len(arrays) // 2)}\n"
+            "    return W | {f'{2 * r}.bias': arrays[name(r) + '/bias'] for r in range(len(arrays) // 2)}",
+            "the kernels are not turned",
+        ),
+    ],
+    "my_weighing": [
+        (
+            "def my_weighing(y, own, G):\n    names, k, sizes = np.unique(y, return_inverse=True, return_counts=True)\n    c = own * len(y) / len(names) / sizes[k]\n    return c, (c[:, None] * G).mean(axis=0)",
+            "the gradient is divided by M, not by what all samples count",
+        ),
+        (
+            "def my_weighing(y, own, G):\n    c = np.array([own[m] / (y == y[m]).sum() for m in range(len(y))])\n    return c, c @ G / c.sum()",
+            "the factors are 1/M_k: the classes weigh the same, but the mean weight is not 1",
+        ),
+    ],
     "my_order": [
         ("def my_order(M, b, w, rng):\n    return rng.permutation(M)", "a window has rows of more than w blocks, as in a full shuffle"),
         (
@@ -182,6 +265,21 @@ def test_what_is_on_no_list_is_not_named(session, name, other):
     told = EXERCISES[name].judged(OTHERS[other])
     assert told.words and not told
     assert told.state in ("unknown", "stopped") or told.words.startswith("nothing has "), "and nothing it has done"
+
+
+@pytest.mark.parametrize("book", partly_live(), ids=lambda book: book.name)
+def test_where_a_page_needs_more_its_exercises_run_without(book):
+    "The cells that come alive need no others, and no package but NumPy."
+    alive = [index for index, cell in enumerate(book.cells) if cell.has("live")]
+    code = "\n".join(book.cells[index].source for index in alive)
+    assert not imported_modules(code) & {each.module.removeprefix("dlnbook.") for each in read_all() if each.needs}
+    roots = {(node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0] for node in ast.walk(ast.parse(code)) if isinstance(node, (ast.Import, ast.ImportFrom))}
+    assert roots <= {"numpy", "dlnbook"} | sys.stdlib_module_names
+    session = Session(book)
+    with at_home():
+        for index in alive:
+            session.run(index)
+    assert all(book.cells[index].has("live") for name, (home, index) in STUBS.items() if home is book)
 
 
 def test_there_are_enough_and_no_two_have_one_name():

@@ -18,7 +18,7 @@ class Notebook {
     Object.assign(this, { bar, site, manifest, say, queue: [], busy: null });
     this.meter = bar.querySelector("progress");
     this.edits = new Edits(location.pathname);
-    const elements = [...document.querySelectorAll("article div.cell:not(.tag_skip-execution)")];
+    const elements = [...document.querySelectorAll("article div.cell:not(.tag_skip-execution, .tag_dln-elsewhere)")];
     this.cells = elements
       .filter((element) => element.querySelector(".cell_input pre"))
       .map((element, i) => new Cell(element, { number: i + 1, edits: this.edits, widgets: () => this.widgets }));
