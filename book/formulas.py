@@ -8,6 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 BEFORE, AFTER = re.compile(r"[(\[“‘]+\Z"), re.compile(r"\A(?:s\b[.,;:!?)\]”’]*|[.,;:!?)\]”’]+(?:-\w+)?)")  # also the s of more than one
+RELATIONS = ("=", "<", ">", r"\approx", r"\le", r"\ge")
 
 
 def keep_punctuation(app: Sphinx, document: nodes.document) -> None:
@@ -31,14 +32,19 @@ def keep_punctuation(app: Sphinx, document: nodes.document) -> None:
         together += [math, *([nodes.Text(lean[1])] if lean[1] else [])]
 
 
+def keep_numbers(app: Sphinx, document: nodes.document, docname: str) -> None:
+    "Let no line end at a ±, or between a formula's last = and its number. This is after the numbers of the prose have come."
+    for text in list(document.findall(nodes.Text)):
+        if " ± " in text and not isinstance(text.parent, (nodes.FixedTextElement, nodes.raw, nodes.literal)):
+            text.parent.replace(text, nodes.Text(text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")))
+    for math in list(document.findall(nodes.math)):
+        place = math.parent.index(math) + 1
+        after = _text(math.parent, place)
+        if math.astext().rstrip().endswith(RELATIONS) and after.startswith(" "):
+            math.parent[place] = nodes.Text("\N{NO-BREAK SPACE}" + after[1:])
+
+
 def _text(parent: nodes.Element, place: int) -> str:
     "The text at a place among a node's children, '' if there is something else."
     inside = 0 <= place < len(parent.children)
     return parent.children[place].astext() if inside and isinstance(parent.children[place], nodes.Text) else ""
-
-
-def keep_spreads(app: Sphinx, document: nodes.document, docname: str) -> None:
-    "Let no line end at a ±. This is after the numbers of the prose have come."
-    for text in list(document.findall(nodes.Text)):
-        if " ± " in text and not isinstance(text.parent, (nodes.FixedTextElement, nodes.raw, nodes.literal)):
-            text.parent.replace(text, nodes.Text(text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")))

@@ -146,5 +146,5 @@ def _formula(tex: str) -> str:
     for name in sorted(SIGNS, key=len, reverse=True):
         tex = re.sub(rf"\\{name}(?![A-Za-z])\s*", SIGNS[name], tex)
     plain = re.sub(r"[{}_^$]", "", tex)
-    return "…" if "\\" in plain else plain
+    return "…" if "\\" in plain else plain.replace("-", "−")
 

@@ -35,11 +35,13 @@ def test_punctuation_stays_with_its_formula():
     assert paragraph.astext() == "so (a), and two bs, is not c."
 
 
-def test_a_number_stays_with_its_spread():
-    document = new_document("spread")
+def test_a_number_stays_with_its_spread_and_its_formula():
+    document = new_document("numbers")
     document += nodes.paragraph("", "", nodes.strong("", "0.9 ± 0.7"), nodes.Text(" and ± 4 "), nodes.literal("", "a ± b"))
-    formulas.keep_spreads(None, document, "")
+    document += nodes.paragraph("", "", nodes.math("", r"\eta ="), nodes.Text(" "), nodes.inline("", "2"), nodes.Text(" for "), nodes.math("", "x"), nodes.Text(" too"))
+    formulas.keep_numbers(None, document, "")
     assert document[0].astext() == "0.9\u00a0±\u00a00.7 and\u00a0±\u00a04 a ± b"
+    assert document[1].astext() == "\\eta =\u00a02 for x too"
 
 
 def test_a_link_begins_with_a_word():
