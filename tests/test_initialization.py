@@ -249,6 +249,7 @@ BAD = [
     (measured_spread, "X", np.ones((2, 4)), ValueError, "(M, 3)"),
     (measured_spread, "X", np.ones(3), ValueError, "(M, 3)"),
     (measured_spread, "X", np.full((2, 3), np.nan), ValueError, "finite"),
+    (measured_spread, "X", np.full((2, 3), 1e200), ValueError, "a finite result"),
     (measured_spread, "X", np.ones((2, 3)) + 1j, TypeError, "real"),
     (measured_spread, "X", np.ones((0, 3)), ValueError, "some numbers"),
     (measured_spread, "T", [0, 2], ValueError, "0 to 1"),

@@ -3,6 +3,7 @@
 import math
 import pickle
 import tracemalloc
+from dataclasses import FrozenInstanceError, fields
 
 import numpy as np
 import pytest
@@ -154,13 +155,13 @@ FAILING = [
 ]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS[4:], ids=repr)
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS[4:], Clipped(Momentum(0.9), 1.0)], ids=repr)
 @pytest.mark.parametrize("parameters, gradient, eta, size, error, words", FAILING, ids=range(len(FAILING)))
 def test_a_step_that_fails_changes_nothing(optimizer, parameters, gradient, eta, size, error, words):
     "Neither parameters nor what the next step depends on."
     state, before = optimizer.start(np.ones(size)), np.array(parameters)
     optimizer.step(np.ones(size), np.full(size, 0.5), 0.1, state)
-    remembered = {name: each.copy() for name, each in state.items() if name != "step"}
+    remembered = {name: each.copy() for name, each in state.items() if name not in ("step", "clipped")}
     with pytest.raises(error, match=words):
         optimizer.step(parameters, gradient, eta, state)
     assert np.array_equal(parameters, before)
@@ -217,6 +218,27 @@ OBJECTS = [*OPTIMIZERS, Clipped(AdamW(decay=0.3), 2.0), ReduceOnPlateau(0.1, 0.5
 @pytest.mark.parametrize("each", OBJECTS, ids=repr)
 def test_a_repr_says_all_and_objects_travel(each):
     assert eval(repr(each), vars(optimizers)) == each == pickle.loads(pickle.dumps(each))
+
+
+@pytest.mark.parametrize("each", [each for each in OBJECTS if not isinstance(each, ReduceOnPlateau)], ids=repr)
+def test_what_has_been_checked_stays(each):
+    "Nothing can be set past the door, so objects that are equal may stand for each other in a dictionary."
+    with pytest.raises(FrozenInstanceError):
+        setattr(each, fields(each)[0].name, math.nan)
+    assert {each: 1}[pickle.loads(pickle.dumps(each))] == 1
+
+
+DEFAULTS = [
+    (Momentum(0.9), Momentum(0.9, nesterov=False)),
+    (Cosine(0.8, 20), Cosine(0.8, 20, least=0.0)),
+    (Warmup(2, 0.8), Warmup(2, 0.8, start=0.1)),
+    (ReduceOnPlateau(0.8), ReduceOnPlateau(0.8, factor=0.1, patience=10)),
+]
+
+
+@pytest.mark.parametrize("short, long", DEFAULTS, ids=[repr(long) for _, long in DEFAULTS])
+def test_what_is_left_out(short, long):
+    assert short == long
 
 
 def test_numbers_of_numpy_s_become_python_s():
@@ -301,6 +323,15 @@ def test_a_plateau_goes_on_from_a_checkpoint_and_begins_anew_without(tmp_path):
     assert np.array_equal(run(12, rule)[0], whole)  # an object that has been used
     with pytest.raises(RuntimeError, match="^eta: expected its watch among the stop rules"):
         fit(Network((3, 8, 2), rng=0), X, y, epochs=3, batch_size=8, eta=rule, progress=False)
+
+
+def test_a_plateau_asks_for_its_watch_as_soon_as_an_epoch_is_over():
+    rule = ReduceOnPlateau(0.8)
+    assert rule(0.99) == 0.8
+    with pytest.raises(RuntimeError, match="^eta: expected its watch"):
+        rule(1.0)
+    rule.watch(History([Epoch(1, 0.8, 1.0, 0.5)]))
+    assert rule(1.0) == 0.8 and rule == ReduceOnPlateau(0.8)  # what it has seen is no setting
 
 
 # bad input

@@ -249,6 +249,12 @@ def test_layers_and_batches_have_coins_of_their_own():
         assert np.array_equal(D, Z[r, 20])
 
 
+def test_the_coins_are_no_part_of_what_a_dropout_is():
+    used = Dropout(0.5)
+    used.forward(np.ones((2, 3)), 1, 0)
+    assert used == Dropout(0.5) and hash(used) == hash(Dropout(0.5)) and repr(used) == "Dropout(rate=0.5)"
+
+
 def test_prediction_has_no_noise():
     network = made()
     fit(network, X, Y, epochs=2, batch_size=7, eta=0.1, rng=np.random.default_rng(0), noise=Dropout(0.5), progress=False)
@@ -428,6 +434,7 @@ BAD = [
     (shifted, "X", "finite", ValueError, np.full((2, 64), np.nan)), (shifted, "X", "real", TypeError, np.ones((2, 64), complex)), (shifted, "X", "real numbers", TypeError, np.full((2, 64), "a")),
     (shifted, "X", "without a mask", TypeError, np.ma.masked_equal(np.ones((2, 64)), 0)), (bias_variance, "Y", "without a mask", TypeError, np.ma.ones((2, 3, 2))),
     (bias_variance, "Y", "2 networks", ValueError, np.ones((1, 3, 2))), (bias_variance, "Y", "(S, M, K)", ValueError, np.ones((3, 2))), (bias_variance, "Y", "finite", ValueError, np.full((2, 3, 2), np.inf)),
+    (bias_variance, "Y", "a finite result", ValueError, np.full((2, 3, 2), 1e200)),
     (bias_variance, "Y", "real", TypeError, np.ones((2, 3, 2), complex)), (bias_variance, "Y", "some numbers", ValueError, np.ones((2, 0, 2))),
     (bias_variance, "T", "0 to 1", ValueError, [0, 1, 2]), (bias_variance, "T", "shape (3,)", ValueError, [0, 1]), (bias_variance, "T", "integers", TypeError, [0.0, 1.0, 0.0]),
     (bias_variance, "T", "sum to one", ValueError, np.full((3, 2), 0.4)), (bias_variance, "T", "(3, 2)", ValueError, np.ones((3, 3))), (bias_variance, "T", "finite", ValueError, np.full((3, 2), np.nan)),

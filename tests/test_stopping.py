@@ -1,6 +1,7 @@
 "Replays beside real trainings, Prechelt's rules beside a literal reading of them, bad input."
 
 import math
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,21 @@ def test_the_rules_are_prechelt_s(seed):
     assert len(stops) > 5
 
 
+@pytest.mark.parametrize("m, n", [(1, 1), (1, 4), (2, 3), (3, 2), (4, 5)])
+def test_losses_that_rise_from_the_start_are_given_all_their_strips(m, n):
+    "The first comparison is after two strips, and each further rise takes one more."
+    rising = np.arange(1.0, 40.0)
+    assert stopped_at(Rising(m, n), history(rising)) == literally("UP", rising, rising, m, n) == (m + 1) * n
+
+
+def test_progress_is_in_thousandths_and_the_generalization_loss_in_percent():
+    "Twice the lowest loss is 100 percent; a mean half above the least is a progress of 500. Their quotient is 0.2."
+    record = history([0.5, 1.0], [0.5, 0.25])
+    assert stopped_at(ProgressQuotient(0.2, 2), record) is None
+    assert stopped_at(ProgressQuotient(0.1999, 2), record) == 2
+    assert stopped_at(GeneralizationLoss(100), record) is None and stopped_at(GeneralizationLoss(99.99), record) == 2
+
+
 def test_without_validation_data_the_losses_on_the_way_count():
     way = [1.0, 0.5, 0.6, 0.7, 0.8, 0.9]
     record = history(None, way)
@@ -80,7 +96,7 @@ def test_without_validation_data_the_losses_on_the_way_count():
 
 
 def test_a_loss_of_zero():
-    assert stopped_at(GeneralizationLoss(1e9), history([1.0, 0.0, 0.0])) is None
+    assert stopped_at(GeneralizationLoss(0), history([1.0, 0.0, 0.0])) is None
     assert stopped_at(GeneralizationLoss(1e9), history([1.0, 0.0, 1e-300])) == 3
     assert stopped_at(ProgressQuotient(0.1, 2), history([1.0, 1.0, 1.0, 2.0], [1.0, 1.0, 0.0, 0.0])) is None
     assert stopped_at(ProgressQuotient(0.1, 2), history([1.0, 1.0, 1.0, 2.0], [1.0, 1.0, 1.0, 1.0])) == 4
@@ -91,6 +107,22 @@ def test_reasons_are_sentences_for_a_history():
     for rule in (GeneralizationLoss(1), ProgressQuotient(0.01, 2), Rising(1, 2), RelativePatience(1.0, 1)):
         assert isinstance(rule(record), str) and len(rule(record)) > 10
         assert rule == type(rule)(*vars(rule).values()) and str(tuple(vars(rule).values())[0]) in repr(rule)
+
+
+RULES = [GeneralizationLoss(5.0), ProgressQuotient(0.5, 3), Rising(2, 3), RelativePatience(0.5, 3), Regret(7, 4, 8, 0.25, 0.5, True)]
+
+
+@pytest.mark.parametrize("each", RULES, ids=repr)
+def test_what_has_been_checked_stays(each):
+    "Nothing can be set past the door."
+    with pytest.raises(FrozenInstanceError):
+        setattr(each, fields(each)[0].name, -1.0)
+    assert hash(each) == hash(replace(each))
+
+
+def test_strips_are_of_five_epochs_as_prechelt_s_and_so_is_the_least_patience():
+    assert ProgressQuotient(0.5) == ProgressQuotient(0.5, strip=5) and Rising(2) == Rising(2, strip=5)
+    assert RelativePatience(0.5) == RelativePatience(0.5, least=5)
 
 
 # replays
