@@ -70,6 +70,16 @@ def test_the_rules_are_prechelt_s(seed):
     assert len(stops) > 5
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_relative_patience_is_its_definition(seed):
+    va, _ = noisy_losses(seed)
+    best = lambda e: 1 + int(np.argmin(va[:e]))
+    for share in (0.2, 0.5, 1.0):
+        for least in (1, 5):
+            stops = [e for e in range(1, 61) if e - best(e) >= max(least, share * best(e))]
+            assert stopped_at(RelativePatience(share, least), history(va)) == (stops[0] if stops else None)
+
+
 @pytest.mark.parametrize("m, n", [(1, 1), (1, 4), (2, 3), (3, 2), (4, 5)])
 def test_losses_that_rise_from_the_start_are_given_all_their_strips(m, n):
     "The first comparison is after two strips, and each further rise takes one more."
