@@ -359,7 +359,7 @@ then <kbd>Tab</kbd> goes on. Your changes are kept in this browser.</p>
 """
 
 NOTEBOOK = '<a class="dln-live-notebook" href="{address}">Open as notebook</a>\n'
-PARTLY = '<p class="dln-live-partly">The exercise that you write comes alive; the other cells need {needs}, which is not there in a browser, and stay as they are.</p>\n'
+PARTLY = '<p class="dln-live-partly">The exercise that you write comes alive. The other cells stay as they are, since they need {needs}.</p>\n'
 
 
 DEPTH = """<div class="dln-depth" role="group" aria-label="How much code the page shows">

@@ -35,6 +35,13 @@ TRIED = {
         "def my_gradient(W1, b1, W2, b2, X, T, f, df):\n    A1 = X @ W1.T + b1\n    D2 = (softmax(f(A1) @ W2.T + b2) - T) / len(X)\n"
         "    D1 = df(A1) * (D2 @ W2)\n    return D1.T @ X, D1.sum(axis=0), D2.T @ f(A1), D2.sum(axis=0)",
     ),
+    "to_torch": (  # on a page of which nothing else comes alive
+        "def to_torch(arrays):\n    found = {}\n    for name, array in arrays.items():\n        layer, kind = name.split('/')\n        part = 2 * int(layer[6:] or 0)\n"
+        "        found[f'{part}.bias' if kind == 'bias' else f'{part}.weight'] = array\n    return found",
+        "the kernels are not turned",
+        "def to_torch(arrays):\n    found = {}\n    for name, array in arrays.items():\n        layer, kind = name.split('/')\n        part = 2 * int(layer[6:] or 0)\n"
+        "        found[f'{part}.bias' if kind == 'bias' else f'{part}.weight'] = array.T\n    return found",
+    ),
 }  # fmt: skip
 
 
