@@ -448,6 +448,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-collect-pages", search.search_page)
     app.connect("doctree-resolved", number_equations)
     app.connect("doctree-resolved", formulas.keep_numbers)
+    app.connect("doctree-resolved", formulas.keep_names)
     app.connect("doctree-read", refuse_wordless_pictures)
     app.connect("autodoc-process-docstring", link_docstring, priority=400)  # before napoleon
     app.connect("html-page-context", keep_own_scripts, priority=900)

@@ -1,4 +1,4 @@
-"No line of text begins with the comma that belongs to the formula before it, or parts a number from its ±."
+"No line parts what belongs together: a formula and its comma, a number and its ±, a short name."
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 BEFORE, AFTER = re.compile(r"[(\[“‘]+\Z"), re.compile(r"\A(?:s\b[.,;:!?)\]”’]*|[.,;:!?)\]”’]+(?:-\w+)?)")  # also the s of more than one
+WHOLE = 14  # letters
 RELATIONS = ("=", "<", ">", r"\approx", r"\le", r"\ge")
 
 
@@ -42,6 +43,14 @@ def keep_numbers(app: Sphinx, document: nodes.document, docname: str) -> None:
         after = _text(math.parent, place)
         if math.astext().rstrip().endswith(RELATIONS) and after.startswith(" "):
             math.parent[place] = nodes.Text("\N{NO-BREAK SPACE}" + after[1:])
+
+
+def keep_names(app: Sphinx, document: nodes.document, docname: str) -> None:
+    "Mark the code in tables that is short enough to stay in one piece, however narrow its column."
+    for entry in document.findall(nodes.entry):
+        for code in entry.findall(nodes.literal):
+            if max(map(len, code.astext().split()), default=0) <= WHOLE:
+                code["classes"].append("dln-whole")
 
 
 def _text(parent: nodes.Element, place: int) -> str:

@@ -44,6 +44,14 @@ def test_a_number_stays_with_its_spread_and_its_formula():
     assert document[1].astext() == "\\eta =\u00a02 for x too"
 
 
+def test_short_names_in_tables_stay_whole():
+    document = new_document("names")
+    document += nodes.entry("", nodes.paragraph("", "", nodes.literal("", "sample_weight"), nodes.literal("", "f(…, eta=rule)"), nodes.literal("", "expected_spread_of")))
+    document += nodes.paragraph("", "", nodes.literal("", "eta"))
+    formulas.keep_names(None, document, "")
+    assert ["dln-whole" in code["classes"] for code in document.findall(nodes.literal)] == [True, True, False, False]
+
+
 def test_a_link_begins_with_a_word():
     document = new_document("solution")
     document += nodes.title("", "", nodes.Text("Solution to"), nodes.reference("", "", nodes.Text(" Exercise 1")), nodes.Text("."))
