@@ -367,7 +367,7 @@ def range_test(
             top, bottom = smoothing * top + loss, smoothing * bottom + 1
             finite = math.isfinite(loss)
             seen.append((eta, loss, top / bottom) if finite else (eta, math.inf, math.inf))
-            if seen[-1][2] > 4 * min(smoothed for _, _, smoothed in seen):
+            if not finite or seen[-1][2] > 4 * min(smoothed for _, _, smoothed in seen):
                 break
             optimizer.step(network.parameters, tape.backward(), eta, state)
     return RangeTest(*np.array(seen).T)

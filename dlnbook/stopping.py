@@ -267,7 +267,7 @@ class ProgressQuotient:
         mean, least = sum(last) / self.strip, min(last)
         progress = 1000 * (mean / least - 1) if least > 0 else math.inf
         above = _generalization_loss(history.judged)
-        if above <= self.alpha * progress:
+        if progress == math.inf or above <= self.alpha * progress:
             return None
         return f"loss {above:.3g}% above the lowest, progress {progress:.3g}"
 

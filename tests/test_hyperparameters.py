@@ -1,6 +1,7 @@
 "Winners and rivals, points of a grid, the range test; bad input; the kept results."
 
 import math
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -92,6 +93,26 @@ def test_the_range_test_is_a_training_with_these_rates(dtype):
     np.testing.assert_allclose(test.losses, losses, rtol=1e-9 if dtype == np.float64 else 1e-3)
 
 
+def test_smoothed_losses_and_the_end_are_read_off_the_definition():
+    "Steps so small that the losses go past four times the least and end well below five."
+    test = range_test(Network((3, 8, 2), rng=np.random.default_rng(2)), X, y, low=0.1, high=1e5, steps=2000, batch_size=8, rng=3, smoothing=0.8)
+    weights = [0.8 ** np.arange(i, -1.0, -1.0) for i in range(len(test.losses))]
+    expected = [w @ test.losses[: len(w)] / w.sum() for w in weights]
+    np.testing.assert_allclose(test.smoothed, expected, rtol=1e-12)
+    beyond = test.smoothed / np.minimum.accumulate(test.smoothed)
+    assert (beyond[:-1] <= 4).all() and 4 < beyond[-1] < 5 and test.losses.max() > 4 * test.smoothed.min()
+    assert test.lowest == test.etas[test.smoothed.argmin()] and test.suggestion == pytest.approx(test.lowest / 3, rel=0.05)
+    with pytest.raises(FrozenInstanceError):
+        test.etas = test.losses
+
+
+def test_a_range_test_that_starts_beyond_the_format_ends_with_its_first_loss():
+    network = Network((3, 8, 2), rng=np.random.default_rng(2))
+    network.parameters *= 1e160
+    test = range_test(network, X, y, low=0.01, rng=3)
+    assert test.losses.tolist() == test.smoothed.tolist() == [math.inf] and test.edge == pytest.approx(0.01)
+
+
 def test_a_range_test_that_blows_up_ends_quietly():
     test = range_test(Network((3, 8, 2), rng=np.random.default_rng(2)), 100 * X, y, low=1, high=1e9, rng=np.random.default_rng(3))
     assert len(test.etas) < 200 and test.edge == test.etas[-1] >= test.lowest and math.isfinite(test.suggestion)
@@ -104,6 +125,16 @@ def test_a_range_test_takes_any_optimizer_and_price():
     tests = [range_test(start, X, y, rng=seed, **how, **more) for seed in (3, 4) for more in ({}, {"optimizer": Adam()}, {"penalty": L2(0.1)})]
     assert len({test.losses[-1] for test in tests}) == 6 and tests[0].losses[0] != tests[3].losses[0]
     assert tests[0].losses.tolist() == range_test(start, X, y, rng=np.random.default_rng(3), optimizer=Momentum(0.0), **how).losses.tolist()
+
+
+def test_what_is_left_out():
+    "A range test over five powers of ten takes some forty steps for each."
+    start = Network((3, 8, 2), rng=np.random.default_rng(2))
+    short, long = range_test(start, X, y, rng=3), range_test(start, X, y, rng=3, low=1e-4, high=10, steps=200, batch_size=32, smoothing=0.9)
+    assert all(np.array_equal(getattr(short, name), getattr(long, name)) for name in ("etas", "losses", "smoothed"))
+    assert short != long  # there is no equality of many numbers
+    scores = np.random.default_rng(0).normal(size=(8, 4))
+    assert rivals(scores) == rivals(scores, 0.95) and spread(3).tolist() == spread(3, 0.5).tolist()
 
 
 # bad input
@@ -141,7 +172,7 @@ BAD = [
     (spread, "shift", 1, ValueError, "below 1"),
     (spread, "shift", -0.1, ValueError, "at least 0"),
     *((grid_points, "points", *row) for row in ((3, TypeError, "list"), ([], ValueError, "at least one"), ([0, 1], ValueError, "at least 1"), ([1.5, 2], TypeError, "integer"))),
-    *((grid_points, "shifts", *row) for row in ((0.5, TypeError, "list"), ([0.5, 1.0], ValueError, "below 1"), (["a", 0], TypeError, "number"))),
+    *((grid_points, "shifts", *row) for row in ((0.5, TypeError, "list"), ([0.5, 1.0], ValueError, "below 1"), (["a", 0], TypeError, "number"), ([0.5, -0.1], ValueError, "at least 0"))),
     *((range_test, "rng", *row) for row in ((1.5, TypeError, "seed"), ("7", TypeError, "seed"), (-1, ValueError, "at least 0"))),
     (range_test, "network", "network", TypeError, "Network"),
     (range_test, "network", Network, TypeError, "got the class"),

@@ -1,5 +1,6 @@
 "Optimizers and schedules beside PyTorch's; steps that fail change nothing; checkpoints; bad input."
 
+import inspect
 import math
 import pickle
 import tracemalloc
@@ -383,6 +384,7 @@ def test_bad_input_is_refused(function, parameter, value, error, words):
 def test_every_parameter_has_a_row():
     covered = {(row[0], row[1]) for row in BAD}
     for function, arguments in GOOD.items():
+        assert set(inspect.signature(function).parameters) == set(arguments), function
         assert {name for name in arguments if (function, name) not in covered} == set(), function
     assert {getattr(optimizers, name) for name in optimizers.__all__} - set(GOOD) == {Optimizer}
 

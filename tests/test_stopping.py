@@ -108,7 +108,8 @@ def test_without_validation_data_the_losses_on_the_way_count():
 def test_a_loss_of_zero():
     assert stopped_at(GeneralizationLoss(0), history([1.0, 0.0, 0.0])) is None
     assert stopped_at(GeneralizationLoss(1e9), history([1.0, 0.0, 1e-300])) == 3
-    assert stopped_at(ProgressQuotient(0.1, 2), history([1.0, 1.0, 1.0, 2.0], [1.0, 1.0, 0.0, 0.0])) is None
+    for alpha in (0, 0.1):  # of an unbounded progress, any loss is the share 0
+        assert stopped_at(ProgressQuotient(alpha, 2), history([1.0, 1.0, 1.0, 2.0], [1.0, 1.0, 0.0, 0.0])) is None
     assert stopped_at(ProgressQuotient(0.1, 2), history([1.0, 1.0, 1.0, 2.0], [1.0, 1.0, 1.0, 1.0])) == 4
 
 
