@@ -71,3 +71,17 @@ def test_a_function_that_no_gain_makes_pass_is_refused():
 
     with pytest.raises(ValueError, match="^activation: expected a product of 1"):
         balanced_gain(Flat(), 2)
+
+
+@pytest.mark.parametrize("gain, found", [(0.099, False), (0.101, True), (29.9, True), (30.1, False)])
+def test_gains_are_sought_from_a_tenth_to_thirty(gain, found):
+    "A line of slope 1/gain passes everything on at this gain alone."
+
+    class Line:
+        f, df = staticmethod(lambda a: a / gain), staticmethod(lambda a: np.full_like(a, 1 / gain))
+
+    if found:
+        assert balanced_gain(Line(), 1) == pytest.approx(gain, abs=1e-8)
+    else:
+        with pytest.raises(ValueError, match="for some gain from 0.1 to 30, got"):
+            balanced_gain(Line(), 1)
