@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from book import lite, live, notebooks, publication, reference, thirdparty
+from book import bytecode, lite, live, notebooks, publication, reference, thirdparty
 from book.assets import gather
 
 BUILD = notebooks.ROOT / "_build"
@@ -40,7 +40,7 @@ def main() -> int:
     reference.write(BUILD / "reference.md")
     say("gathering what live Python needs")
     try:
-        have = live.supply()
+        have = bytecode.compiled(live.supply())
     except live.Refused as refused:
         say(f"FAILED; a file is not what its lock says: {refused}")
         return 1

@@ -68,8 +68,24 @@ def trim_links(app: Sphinx, document: nodes.document, docname: str) -> None:
             link.parent.insert(link.parent.index(link), nodes.Text(" "))
 
 
+def keep_titles(app: Sphinx, document: nodes.document) -> None:
+    """Keep the kind and the title of an exercise, which is all that sphinx-exercise asks its nodes for later.
+
+    A node holds on to its whole page. That was fifty megabytes in what Sphinx hands from process to process, and so many
+    objects in memory that Python's collector, which goes through them again and again, took half of a build's time.
+    """
+    for entry in getattr(app.env, "sphinx_exercise_registry", {}).values():
+        if entry["docname"] == app.env.docname:
+            node = entry["node"]
+            entry["node"] = node.copy()
+            entry["node"].extend(title.deepcopy() for title in node.children[:1])
+            for each in entry["node"].findall():
+                each.document = None
+
+
 def setup(app: Sphinx) -> None:
     "What the page's extension adds."
+    app.connect("doctree-read", keep_titles)
     app.connect("doctree-resolved", trim_links)
     app.add_directive("dln-exercises", ListOfExercises)
     app.add_css_file("exercises.css")

@@ -8,6 +8,7 @@ the book itself, and refuses pages that break the rules of the house (`refuse`).
 from __future__ import annotations
 
 import ast
+import gc
 import gzip
 import json
 import os
@@ -414,6 +415,12 @@ def refuse_heavy_pages(app: Sphinx, error: Exception | None) -> None:
             )
 
 
+def spare_the_collector(*_: Any) -> list[str]:
+    "What is there stays: Python's collector need not go through it again for every page that is loaded and dropped."
+    gc.freeze()
+    return []
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     "Called by Sphinx."
     app.add_directive("dln-check", CheckNote)
@@ -434,6 +441,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", add_assets)
     app.connect("builder-inited", index_exports)
     app.connect("builder-inited", read_in_parallel)
+    app.connect("builder-inited", spare_the_collector, priority=900)
+    app.connect("env-get-updated", spare_the_collector, priority=100)  # all pages are read, and are loaded again for their numbers
+    app.connect("env-check-consistency", spare_the_collector)
     app.connect("source-read", on_source_read)
     app.connect("doctree-read", arrange_cells)
     app.connect("doctree-read", mark_equations)

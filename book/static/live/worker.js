@@ -104,6 +104,7 @@ async function start({ folder, manifest, environment, interrupt }) {
   pyodide = await loadPyodide({
     indexURL: folder,
     lockFileURL: folder + manifest.lock,
+    stdLibURL: folder + manifest.library,
     packages: manifest.packages,
     env: { HOME, ...environment },
     stdout: () => {},
