@@ -26,6 +26,10 @@ def test_where_the_factor_is_the_same_at_every_spread_both_gains_agree(layers):
             assert balanced_gain(f, layers, spread) == pytest.approx(own_gain(f), rel=1e-7)
 
 
+def test_inputs_have_a_spread_of_one_unless_another_is_given():
+    assert balanced_gain("tanh", 3) == balanced_gain("tanh", 3, 1.0) != balanced_gain("tanh", 3, 2.0)
+
+
 def test_stretches_are_those_of_torch_s_jacobian():
     rng = np.random.default_rng(0)
     network = Network((5, 7, 4, 3), ["tanh", "sigmoid"], rng=rng)
