@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dlnbook.gains import balanced_gain, own_gain
+from dlnbook.initialization import expected_spread
 from dlnbook.network import Network
 from dlnbook.nonlinearities import leaky_relu
 from dlnbook.starts import stretches
@@ -24,6 +25,15 @@ def test_where_the_factor_is_the_same_at_every_spread_both_gains_agree(layers):
     for f in ("relu", "identity", leaky_relu(0.2)):
         for spread in (0.1, 1.0, 7.0):
             assert balanced_gain(f, layers, spread) == pytest.approx(own_gain(f), rel=1e-7)
+
+
+@pytest.mark.parametrize("layers, spread", [(1, 0.3), (4, 1.0), (10, 2.0)])
+@pytest.mark.parametrize("f", ["tanh", "sigmoid"])
+def test_at_the_balanced_gain_the_first_gradients_are_expected_to_be_as_long_as_the_last(f, layers, spread):
+    "By the recursions of chapter 12, in a network of equal widths."
+    gain = balanced_gain(f, layers, spread)
+    _, d = expected_spread((50,) * (layers + 2), lambda o, i: gain**2 / i, f, inputs=spread**2)
+    assert d[1] == pytest.approx(1, rel=1e-6)
 
 
 def test_inputs_have_a_spread_of_one_unless_another_is_given():
