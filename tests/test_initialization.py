@@ -239,7 +239,7 @@ BAD = [
     (expected_spread, "widths", 3, TypeError, "integers"),
     (expected_spread, "widths", "32", TypeError, "integers"),
     (expected_spread, "variance", 0.1, TypeError, "function"),
-    (expected_spread, "variance", lambda o, i: -1.0, ValueError, "at least 0"),
+    (expected_spread, "variance", lambda o, i: -1.0, ValueError, "variance: expected a finite number of at least 0"),
     (expected_spread, "variance", lambda o, i: None, TypeError, "number"),
     (expected_spread, "activation", "rleu", ValueError, "one of"),
     (expected_spread, "activation", 3, TypeError, "functions f and df"),

@@ -331,6 +331,16 @@ def test_a_curve_goes_where_it_should():
     assert_allclose(bezier(a, (a + b) / 2, b, [0.3])[0], 0.7 * a + 0.3 * b, rtol=1e-13)
 
 
+@pytest.mark.parametrize("s", [0.1, 0.5, 0.8])
+def test_the_pull_is_the_slope_of_the_loss_on_the_curve_by_its_middle(s):
+    network, X, T, v = case((5, 7, 4), "tanh")
+    rng = np.random.default_rng(4)
+    start, middle, end = rng.standard_normal((3, v.size))
+    loss = lambda c: float(losses_at(network, bezier(start, c, end, [s]), X, T)[0])
+    slope = (loss(middle + 1e-5 * v) - loss(middle - 1e-5 * v)) / 2e-5
+    assert pull(network, start, middle, end, s, X, T) @ v == pytest.approx(slope, rel=1e-7)
+
+
 def test_a_trained_curve_is_lower_than_the_line():
     X, y = digits()
     X, y = X[:300], y[:300]
