@@ -192,6 +192,18 @@ def test_expected_spread_is_what_wide_torch_networks_have():
         np.testing.assert_allclose(found, q[1:], rtol=0.12)
 
 
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
+def test_expected_gradients_are_what_wide_networks_have(activation):
+    "Over ten networks, from the logits back."
+    rng, widths, found = np.random.default_rng(0), (30, 400, 400, 10), np.zeros(3)
+    X, y = rng.normal(size=(50, 30)), rng.integers(10, size=50)
+    for _ in range(10):
+        _, d = measured_spread(Network(widths, activation, rng=rng, initialize=glorot), X, y)
+        found += np.divide(d[1:], d[-1]) / 10
+    _, d = expected_spread(widths, lambda o, i: 2 / (o + i), activation)
+    np.testing.assert_allclose(found, d[1:], rtol=0.12)
+
+
 def test_no_hidden_layer():
     q, d = expected_spread((4, 3), lambda o, i: 0.5, inputs=2.0, errors=0.25)
     assert q == [None, 4.0] and d == [None, 0.25]
