@@ -201,7 +201,7 @@ def test_expected_gradients_are_what_wide_networks_have(activation):
         _, d = measured_spread(Network(widths, activation, rng=rng, initialize=glorot), X, y)
         found += np.divide(d[1:], d[-1]) / 10
     _, d = expected_spread(widths, lambda o, i: 2 / (o + i), activation)
-    np.testing.assert_allclose(found, d[1:], rtol=0.12)
+    np.testing.assert_allclose(found, d[1:], rtol=0.05)
 
 
 def test_no_hidden_layer():
