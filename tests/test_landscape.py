@@ -194,6 +194,14 @@ def test_a_critical_point_is_one():
     assert length < longer < np.linalg.norm(start.gradient(X, T))
 
 
+def test_the_search_ends_at_the_first_place_that_will_do():
+    X, T, _ = benchmark.small_task()
+    start = Network((6, 3, 3), "tanh", rng=1)
+    lengths = [length for _, (_, _, length) in zip(range(12), newton_path(start, X, T))]
+    for tolerance in (lengths[3], lengths[5]):
+        assert critical_point(start, X, T, tolerance=tolerance)[2] == tolerance
+
+
 def test_where_a_network_ignores_its_input_there_is_a_saddle():
     X, T, _ = benchmark.small_task()
     for width in (1, 2, 6):
@@ -277,8 +285,9 @@ def test_a_schedule_that_fails_costs_no_epoch():
 
 
 def test_stacked_gradients_are_single_ones():
-    for shape in SHAPES.values():
-        network, X, T, _ = case(shape, "tanh")
+    mixed = (3, 6, 5, 4, 2), ["tanh", "sigmoid", "relu"]
+    for shape, activation in (*((shape, "tanh") for shape in SHAPES.values()), mixed):
+        network, X, T, _ = case(shape, activation)
         theta = np.random.default_rng(1).standard_normal((3, network.parameters.size))
         found = stacked_gradient(network, theta, np.stack([X, X + 1, -X]), np.stack([T] * 3))
         for parameters, g, x in zip(theta, found, (X, X + 1, -X)):
