@@ -353,6 +353,8 @@ def test_nothing_is_changed():
 # Bad input
 
 X, y, network = problem()
+steep = network.copy()
+steep.W[3] *= 1e200  # sums and gradients have this size, and their squares are beyond the format
 BAD = {
     "slope is text": (lambda: ours.leaky_relu("0.1"), TypeError, "slope: expected a number, got '0.1'"),
     "slope is a bool": (lambda: ours.leaky_relu(True), TypeError, "slope: expected a number, got True"),
@@ -369,6 +371,7 @@ BAD = {
     "one sample as a row": (lambda: ours.dead_units(network, X[0]), ValueError, r"X: expected shape \(M, 4\), got \(4,\)"),
     "no samples": (lambda: ours.delta_norms(network, X[:0], y[:0]), ValueError, "X: expected some numbers"),
     "NaN": (lambda: ours.slopes(network, X * np.nan), ValueError, "X: expected finite numbers, got NaN or infinity"),
+    "huge": (lambda: ours.delta_norms(steep, X, y), ValueError, "X: expected numbers with a finite result, got larger ones"),
     "complex": (lambda: ours.slopes(network, X + 1j), TypeError, "X: expected real numbers, got dtype complex128"),
     "text": (lambda: ours.dead_units(network, [["a"] * 4]), TypeError, "X: expected real numbers"),
     "label": (lambda: ours.delta_norms(network, X, y + 1), ValueError, "T: "),
