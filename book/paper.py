@@ -177,7 +177,7 @@ def head_of(text: str) -> str:
 # Measured before it is printed
 
 MEASURE = """() => {
-  const out = { formulas: [], numbers: [], code: [], wide: [], tall: [] };
+  const out = { formulas: [], numbers: [], code: [], wide: [], tall: [], heads: [] };
   const column = document.querySelector("article").getBoundingClientRect();
   const tell = (one) => (one.closest("[id]")?.id ?? "") + ": " + one.textContent.trim().slice(0, 60);
   for (const one of document.querySelectorAll("mjx-container[display=true]")) {
@@ -191,6 +191,15 @@ MEASURE = """() => {
     const box = one.getBoundingClientRect();
     if (box.width && box.right > column.right + 1) out.wide.push(tell(one));
     if (one.matches("svg") && box.height > 900) out.tall.push(tell(one));
+  }
+  const range = document.createRange();
+  for (const one of document.querySelectorAll("article th")) {
+    const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\p{L}+/gu)) {
+      range.setStart(texts.currentNode, word.index);
+      range.setEnd(texts.currentNode, word.index + word[0].length);
+      if (range.getClientRects().length > 1) out.heads.push(tell(one)); // the word is in two lines
+    }
   }
   return out;
 }"""

@@ -73,3 +73,6 @@ def test_a_page_is_printed_in_light_with_notes_in_line_and_without_controls(visi
         tab.emulate_media(media="screen", color_scheme="dark")
         tab.wait_for_function("document.documentElement.dataset.theme === 'dark'")
         assert tab.locator(".dln-rows").first.is_visible()
+        tab.emulate_media(media="print")
+        for page in ("nbs/22_parallel.html", "notation.html"):  # many columns
+            assert not any(seen.open(page).evaluate(paper.MEASURE).values()), page
