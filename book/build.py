@@ -10,9 +10,13 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from book import bytecode, lite, live, notebooks, publication, reference, thirdparty
 from book.assets import gather
+
+if TYPE_CHECKING:
+    from jupyter_cache.cache.main import JupyterCacheBase
 
 BUILD = notebooks.ROOT / "_build"
 
@@ -76,9 +80,8 @@ def export() -> None:
 def render(out: Path, megabytes: int) -> int:
     "Run Jupyter Book's Sphinx on the sources; parsed pages and executed cells are kept from run to run."
     from jupyter_book.sphinx import build_sphinx
-    from jupyter_cache import get_cache
 
-    _ = get_cache(out.parent / ".jupyter_cache").db  # processes that read pages at once would each make its tables, and fail
+    open_cache(out.parent / ".jupyter_cache")
     files = [*sorted(Path("book").glob("*.py")), Path("_config.yml"), Path("requirements.lock")]
     machinery = notebooks.digest(files, os.environ.get("DLNBOOK_SIZE", ""))
     mark = BUILD / "machinery"
@@ -103,6 +106,21 @@ def render(out: Path, megabytes: int) -> int:
     if not result:
         mark.write_text(machinery)
     return int(result or 0)
+
+
+def open_cache(folder: Path) -> JupyterCacheBase:
+    """Do for the cache of executed notebooks what processes that read pages at once would get in each other's way with.
+
+    Each would make its tables, and fail. And each would drop what is too much after each notebook; what another one
+    has just added, between its two looks at the tables, it takes for that.
+    """
+    from jupyter_cache import get_cache
+    from jupyter_cache.cache.main import JupyterCacheBase
+
+    cache = get_cache(folder)
+    cache.truncate_caches()
+    JupyterCacheBase.truncate_caches = lambda self: None
+    return cache
 
 
 def swap(fresh: Path, last: Path) -> None:

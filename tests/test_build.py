@@ -268,10 +268,12 @@ def test_the_cache_has_its_tables_before_several_processes_read_pages(tmp_path, 
     "Else each of them may make the tables, and the second to do so fails."
     import jupyter_book.sphinx
     from jupyter_cache.cache.db import DB_NAME
+    from jupyter_cache.cache.main import JupyterCacheBase
 
     from book import build
 
     seen = []
+    monkeypatch.setattr(JupyterCacheBase, "truncate_caches", JupyterCacheBase.truncate_caches)  # put back after the test
     monkeypatch.setattr(build, "BUILD", tmp_path)
     monkeypatch.setattr(jupyter_book.sphinx, "build_sphinx", lambda *_, **__: seen.append((tmp_path / ".jupyter_cache" / DB_NAME).stat().st_size) or 0)
     assert build.render(tmp_path / "html", 0) == 0
@@ -283,3 +285,20 @@ def test_an_equation_between_two_notes_is_found():
     text = note + formula.format("between") + note + "```\n$$\nno = formula\n$$\n```\n" + "````{admonition} Box\n" + formula.format("inside") + "````\n"
     found = notebooks.Notebook(notebooks.Path("x.ipynb"), [Cell("markdown", text)]).equations
     assert [label for label, _ in found] == ["eq-between", "eq-inside"]
+
+
+def test_a_process_drops_nothing_that_another_one_is_about_to_keep(tmp_path, monkeypatch):
+    "It is in the table first, and on the disk a moment later: whoever counts in between would take it for too much, or fail."
+    from jupyter_cache.cache.db import NbCacheRecord
+    from jupyter_cache.cache.main import JupyterCacheBase
+
+    from book import build
+
+    monkeypatch.setattr(JupyterCacheBase, "truncate_caches", JupyterCacheBase.truncate_caches)  # put back after the test
+    cache = build.open_cache(tmp_path / ".jupyter_cache")
+    cache.change_cache_limit(1)
+    NbCacheRecord.create_record("theirs.ipynb", "on its way", cache.db)
+    path = tmp_path / "ours.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")]), path)
+    cache.cache_notebook_file(path, check_validity=False)
+    assert [record.uri for record in cache.list_cache_records()] == ["theirs.ipynb", str(path)]
