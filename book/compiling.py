@@ -1,7 +1,7 @@
 """Archives with byte code: run inside of Pyodide by bytecode.mjs, since byte code belongs to one version of Python.
 
-A start of live Python spends nearly half of its time compiling modules, the same ones for every reader. What the start
-has imported is compiled here instead; all other files stay as they are. Byte code keeps the hash of its source.
+A start of live Python spends two fifths of its processor time on compiling modules, the same ones for every reader. What
+the start has imported is compiled here instead; all other files stay as they are. Byte code keeps the hash of its source.
 """
 
 import base64

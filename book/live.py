@@ -208,8 +208,9 @@ def _compiled(entry: dict[str, Any], have: Supply) -> dict[str, Any]:
 
 def standard(have: Supply) -> tuple[str, Path]:
     "Python's standard library: its name in the site's folder, and where it is on this machine."
-    path = have.compiled and have.compiled / LIBRARY_ZIP
-    return (f"{have.compiled.name}/{LIBRARY_ZIP}", path) if path else (LIBRARY_ZIP, NPM / LIBRARY_ZIP)
+    if have.compiled:
+        return f"{have.compiled.name}/{LIBRARY_ZIP}", have.compiled / LIBRARY_ZIP
+    return LIBRARY_ZIP, NPM / LIBRARY_ZIP
 
 
 def weight(have: Supply) -> int:
@@ -232,8 +233,8 @@ def assemble(target: Path, have: Supply) -> dict[str, Any]:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     packages = shipped(have)
-    library = standard(have)[0]
-    files: dict[str, Path | None] = {name: NPM / name for name in (*CORE, LIBRARY_ZIP)} | dict([standard(have)])
+    library, place = standard(have)
+    files: dict[str, Path | None] = {name: NPM / name for name in (*CORE, LIBRARY_ZIP)} | {library: place}  # JupyterLite takes theirs
     files |= {each["file_name"]: source(each, have) for each in packages.values()}
     for name, path in files.items():
         if path:

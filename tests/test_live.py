@@ -455,7 +455,6 @@ import ipywidgets, matplotlib, sides
 from IPython.core.interactiveshell import InteractiveShell
 from session import Session
 import builtins
-import csv
 shell = builtins.shell = InteractiveShell.instance()
 builtins.get_ipython = lambda: shell
 sides.install(shell)
@@ -548,8 +547,11 @@ def test_every_shipped_package_has_the_sha256_of_its_lock_and_comes_from_where_i
     have = bytecode.compiled(live.supply())
     origin = {path.name: path for path in (*have.pyodide.iterdir(), *have.wheels, live.NPM / live.LIBRARY_ZIP, live.own_wheel())}
     for name, each in ours.items():
-        assert hashlib.sha256((folder / each["file_name"]).read_bytes()).hexdigest() == each["sha256"], name
+        assert sha256(folder / each["file_name"]) == each["sha256"], name
         assert {need.replace("_", "-") for need in each["depends"]} <= ours.keys(), name
+    for name, each in live.lock()["packages"].items():
+        if name in ours and name not in live.PURE:
+            assert sha256(origin[each["file_name"]]) == each["sha256"], name
     for name in [manifest["library"], *(each["file_name"] for each in ours.values())]:
         theirs = origin[Path(name).name]
         if name.startswith(f"{have.compiled.name}/"):
@@ -557,6 +559,10 @@ def test_every_shipped_package_has_the_sha256_of_its_lock_and_comes_from_where_i
         else:
             assert (folder / name).read_bytes() == theirs.read_bytes(), name
     assert {"numpy", "matplotlib", "ipython"} <= {name for name, each in ours.items() if each["file_name"].startswith("compiled-")}
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def same_but_for_byte_code(path, theirs):
@@ -575,8 +581,10 @@ def same_but_for_byte_code(path, theirs):
                 assert content[:4] == magic and flags == 1, f"{name}: byte code that Pyodide's Python takes unasked"
                 assert kept == _imp.source_hash(int.from_bytes(magic, "little"), before.read(name[:-1])), name
         assert not left
-        for line in (ours.read(name).decode() for name in ours.namelist() if name.endswith(".dist-info/RECORD")):
-            for name, said, _ in csv.reader(line.splitlines()):
+        for record in [name for name in ours.namelist() if name.endswith(".dist-info/RECORD")]:
+            rows = list(csv.reader(ours.read(record).decode().splitlines()))
+            assert {name for name, _, _ in rows} == {name for name in ours.namelist() if not name.endswith("/")}
+            for name, said, _ in rows:
                 if said:
                     kind, digest = said.split("=", 1)
                     found = hashlib.new(kind, ours.read(name)).digest()
