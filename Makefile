@@ -64,7 +64,7 @@ lock: .venv/uv  ## resolve the requirements of pyproject.toml anew
 	@$(LOCK) --extra paper -c requirements.lock pyproject.toml -o requirements-paper.lock
 	@$(LOCK) --extra lab -c requirements.lock pyproject.toml -o requirements-lab.lock
 	@$(LOCK) --extra peers -c requirements.lock pyproject.toml -o requirements-test.lock
-	@printf 'numpy==2.0.*\nmatplotlib==3.8.*\nscikit-learn==1.6.*\nsafetensors\nipywidgets\npytest\n' | $(LOCK) - -o requirements-oldest.lock
+	@printf 'numpy==2.0.*\nmatplotlib==3.8.*\nscikit-learn==1.6.*\npandas==2.2.*\nsafetensors\nipywidgets\npytest\n' | $(LOCK) - -o requirements-oldest.lock
 	@npm install --package-lock-only --ignore-scripts
 
 clean:  ## remove everything that was made

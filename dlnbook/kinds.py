@@ -75,6 +75,9 @@ def _blocks(W: Sequence, G: Sequence | None = None) -> Iterator[tuple]:
     for r, w in enumerate(W[1:], 1):
         n = max(1, _BLOCK // w.shape[1])
         room = np.empty((min(n, len(w)), w.shape[1]), w.dtype)
+        if len(w) <= n:  # a small layer as it is: slices take longer than its numbers
+            yield w, None if G is None else G[r], room
+            continue
         for i in range(0, len(w), n):
             part = w[i : i + n]  # (n, P_{r−1}), fewer in the last one
             yield part, None if G is None else G[r][i : i + n], room[: len(part)]

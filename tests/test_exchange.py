@@ -1,11 +1,13 @@
 "A network in the words of other libraries: the same outputs there, and what can't be said is refused."
 
 import json
+import os
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from safetensors.numpy import load_file as read_file
+from safetensors.numpy import save_file as write_file
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -112,20 +114,53 @@ def test_nothing_is_lost_by_a_file_that_cannot_be_written(tmp_path):
     assert json.loads((tmp_path / "a").read_bytes()[8 : 8 + size])["__metadata__"]["format"] == "pt"
 
 
-@pytest.mark.parametrize("number", ["pencil", "wide"])
-def test_what_keras_itself_has_computed(number):
-    "Names, shapes and outputs as Keras gave them: benchmarks/exchange.py. The second model of a session is numbered on."
-    one = json.loads((ROOT / "benchmarks" / "results" / "exchange.json").read_text())["results"][number]
-    f = one["activation"] if isinstance(one["activation"], str) else leaky_relu(*one["activation"])
-    arrays = {name: np.array(array) for name, array in one["arrays"].items()}
-    assert next(iter(arrays)).startswith("sequential" + "_1" * (number == "wide"))
-    network = from_arrays(arrays, f, layout="keras")
-    np.testing.assert_allclose(network.scores(one["inputs"]), one["outputs"], rtol=1e-5, atol=1e-5)
-    again = as_arrays(network, "keras")
-    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(again.values(), arrays.values(), strict=True))
-    gap = {name.replace("dense_1/", "dense_9/").replace("dense_4/", "dense_9/"): array for name, array in arrays.items()}
-    with pytest.raises(ValueError, match="expected one called 'dense_1/kernel'"):
+BESIDE = [("pencil", leaky_relu(0.5)), ("wide", "tanh"), ("deep", "relu")]
+
+
+@pytest.fixture(scope="module")
+def keras():
+    "Keras on PyTorch's engine, at the beginning of a session."
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+
+    assert keras.backend.backend() == "torch"
+    keras.utils.clear_session(free_memory=False)
+    yield keras
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name, f", BESIDE, ids=[name for name, _ in BESIDE])
+def test_what_keras_itself_computes(name, f, dtype, keras, tmp_path):
+    "The same outputs there, by a file of ours; the same parameters here, by a file with the names that Keras gives. Each model of a session is numbered on."
+    widths = {"pencil": (2, 2, 2, 3), "wide": (3, 5, 4, 2), "deep": (4, 4, 4, 4, 4)}[name]
+    network, rng = Network(widths, f, rng=1, dtype=dtype), np.random.default_rng(2)
+    for r in range(1, network.R + 2):
+        network.b[r] = rng.normal(size=network.b[r].shape)
+    keras.config.set_dtype_policy(np.dtype(dtype).name)
+    layers = keras.layers
+    between = lambda: layers.Activation(f) if isinstance(f, str) else layers.LeakyReLU(negative_slope=0.5)
+    parts = [part for width in widths[1:] for part in (layers.Dense(width), between())][:-1]
+    model = keras.Sequential([keras.Input(widths[:1]), *parts])
+
+    save_tensors(network, tmp_path / "ours.safetensors", layout="keras")
+    ours, dense = read_file(tmp_path / "ours.safetensors"), [part for part in parts if isinstance(part, layers.Dense)]
+    assert len(ours) == 2 * len(dense) == len(model.weights)
+    for index, layer in enumerate(dense):
+        place = f"dense_{index}" if index else "dense"
+        layer.kernel.assign(ours[f"{place}/kernel"])
+        layer.bias.assign(ours[f"{place}/bias"])
+    rows = rng.normal(size=(8, widths[0])).astype(dtype)
+    outputs = keras.ops.convert_to_numpy(model(rows))
+    np.testing.assert_allclose(outputs, network.scores(rows), rtol=1e-5, atol=1e-6)  # on this engine, Keras multiplies in float32, float64 or not
+
+    arrays = {weight.path: keras.ops.convert_to_numpy(weight.value) for weight in model.weights}
+    write_file(arrays, tmp_path / "theirs.safetensors")
+    again = load_tensors(tmp_path / "theirs.safetensors", f, layout="keras")
+    assert again.dtype == dtype and np.array_equal(again.parameters, network.parameters)
+    gap = {path: array for path, array in arrays.items() if path != dense[-2].kernel.path}
+    with pytest.raises(ValueError, match="expected one called"):
         from_arrays(gap, f, layout="keras")
-    twice = arrays | {name.split("/", 1)[1]: array for name, array in arrays.items()}
+    twice = arrays | {path.split("/", 1)[1]: array for path, array in arrays.items()}
     with pytest.raises(ValueError, match="expected those of one network"):
         from_arrays(twice, f, layout="keras")

@@ -78,6 +78,25 @@ def to_torch(arrays):
     return {f"{2 * i}.{kind}": each[i] for i in range(r) for kind, each in (("weight", W), ("bias", b))}
 """,
     ],
+    "my_patience": [
+        """
+def my_patience(V, T, p):
+    V = [np.inf if loss != loss else loss for loss in V]
+    best = [min(range(e), key=V.__getitem__) + 1 for e in range(1, len(V) + 1)]
+    s = next((e for e, k in enumerate(best, 1) if e - k >= p), len(V))
+    k = best[s - 1]
+    return [s, k, min(T[:s]) - min(T), T[k - 1] - min(T[:s])]
+""",
+    ],
+    "my_bend": [
+        """
+def my_bend(gradient, theta, v, h):
+    size = np.linalg.norm(v)
+    unit = v / size
+    per_unit = (gradient(theta + h * unit) - gradient(theta - h * unit)) / h / 2
+    return size * per_unit, unit @ per_unit
+""",
+    ],
     "my_weighing": [
         """
 def my_weighing(y, own, G):
@@ -95,6 +114,52 @@ def my_weighing(y, own, G):
     ],
 }
 AS_WRITTEN = {
+    "my_patience": [
+        (
+            "def my_patience(V, T, p):\n    waited = 0\n    for e in range(1, len(V)):\n        waited = 0 if V[e] < V[e - 1] else waited + 1\n        if waited == p:\n            break\n"
+            "    k = int(np.nanargmin(V[: e + 1]))\n    return e + 1, k + 1, min(T[: e + 1]) - min(T), T[k] - min(T[: e + 1])",
+            "an epoch counts as better if it is better than the one before it",
+        ),
+        (
+            "def my_patience(V, T, p):\n    for s in range(1, len(V) + 1):\n        k = int(np.argmin(V[:s])) + 1\n        if s - k >= p:\n            break\n    return s, k, min(T[:s]) - min(T), T[k - 1] - min(T[:s])",
+            "NaN is taken for the least loss",
+        ),
+        (
+            "def my_patience(V, T, p):\n    least, k = V[0], 1\n    for s in range(1, len(V) + 1):\n        if V[s - 1] < least:\n            least, k = V[s - 1], s\n        if s - k >= p:\n            break\n"
+            "    return s, k, min(T[:s]) - min(T), T[k - 1] - min(T[:s])",
+            "nothing is less than the first loss, if that is NaN",
+        ),
+        (
+            "def my_patience(V, T, p):\n    least, k = np.inf, 0\n    for s in range(1, len(V) + 1):\n        if V[s - 1] < least:\n            least, k = V[s - 1], s\n        if s - k > p:\n            break\n"
+            "    return s, k, min(T[:s]) - min(T), T[k - 1] - min(T[:s])",
+            "it waits one epoch too long",
+        ),
+        (
+            "def my_patience(V, T, p):\n    least, k = np.inf, 0\n    for s in range(1, len(V) + 1):\n        if V[s - 1] <= least:\n            least, k = V[s - 1], s\n        if s - k >= p:\n            break\n"
+            "    return s, k, min(T[:s]) - min(T), T[k - 1] - min(T[:s])",
+            "a tie counts as a new least",
+        ),
+        (
+            "def my_patience(V, T, p):\n    least, k = np.inf, 0\n    for s in range(1, len(V) + 1):\n        if V[s - 1] < least:\n            least, k = V[s - 1], s\n        if s - k >= p:\n            break\n"
+            "    return s, s, min(T[:s]) - min(T), T[s - 1] - min(T[:s])",
+            "the last epoch is kept, not the best",
+        ),
+    ],
+    "my_bend": [
+        ("def my_bend(gradient, theta, v, h):\n    g = gradient(theta)\n    Hv = (gradient(theta + h * v) - g) / h\n    return Hv, Hv @ v / np.linalg.norm(v) ** 2", "it steps to one side only, the side of v"),
+        (
+            "def my_bend(gradient, theta, v, h):\n    v = v / np.linalg.norm(v)\n    Hv = (gradient(theta + h * v) - gradient(theta - h * v)) / (2 * h)\n    return Hv, v @ Hv",
+            "Hv belongs to v shortened to length 1",
+        ),
+        (
+            "def my_bend(gradient, theta, v, h):\n    Hv = (gradient(theta + h * v) - gradient(theta - h * v)) / 2 / h\n    return Hv, sum(v * Hv)",
+            "the curvature is not divided by v·v",
+        ),
+        (
+            "def my_bend(gradient, theta, v, h):\n    Hv = (gradient(theta + h * v) - gradient(theta - h * v)) / h\n    return Hv, (v @ Hv) / (v @ v)",
+            "the difference is divided by h, not by 2h",
+        ),
+    ],
     "my_bracket": [
         ("def my_bracket(mine, B, n, gradient, theta, alpha):\n    return gradient(mine) / n + alpha * theta / n", "it is a mean of the ranks' means; and a rank without rows adds NaN"),
         (

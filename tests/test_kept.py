@@ -22,7 +22,7 @@ def experiment(request):
     return request.param
 
 
-MEASUREMENTS = {"estimator", "exchange", "flow", "larger_than_memory", "parallel", "training_step"}  # of times and memory, which belong to a machine, and of Keras
+MEASUREMENTS = {"estimator", "flow", "larger_than_memory", "parallel", "training_step"}  # of times and memory, which belong to a machine
 
 
 def test_every_file_of_results_has_a_recipe():

@@ -1,6 +1,6 @@
-"""The library and the chapters with the oldest NumPy and Matplotlib they promise to work with.
+"""The library and the chapters with the oldest NumPy, Matplotlib and scikit-learn they promise to work with.
 
-These are the browser's too. The environment is made from its own lock, and kept as long as that stays the same.
+The first two are the browser's too. The environment is made from its own lock, and kept as long as that stays the same.
 """
 
 import os
@@ -15,7 +15,7 @@ from conftest import ROOT
 from book.notebooks import digest, read_all
 
 LOCK = ROOT / "requirements-oldest.lock"
-FILES = ["tests/whole_chapters.py", "tests/test_docstrings.py", "tests/test_bad_input.py"]
+FILES = ["tests/whole_chapters.py", "tests/test_docstrings.py", "tests/test_bad_input.py", "tests/test_estimator.py"]
 
 
 def interpreter():
@@ -34,9 +34,9 @@ def interpreter():
 @pytest.mark.slow
 def test_everything_passes_there_in_the_size_that_the_browser_runs(tmp_path):
     python = interpreter()
-    code = "import matplotlib, numpy; print(numpy.__version__, matplotlib.__version__)"
-    of_numpy, of_matplotlib = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-    assert of_numpy.startswith("2.0.") and of_matplotlib.startswith("3.8.")
+    code = "import matplotlib, numpy, sklearn; print(numpy.__version__, matplotlib.__version__, sklearn.__version__)"
+    of_numpy, of_matplotlib, of_sklearn = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert of_numpy.startswith("2.0.") and of_matplotlib.startswith("3.8.") and of_sklearn.startswith("1.6.")
 
     own = ("PYTEST_", "PYTHON", "DLNBOOK_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
@@ -51,3 +51,4 @@ def test_everything_passes_there_in_the_size_that_the_browser_runs(tmp_path):
     assert files.count("tests.whole_chapters") == len(read_all())
     assert files.count("tests.test_docstrings") > 100
     assert files.count("tests.test_bad_input") > 500
+    assert files.count("tests.test_estimator") > 20  # all of scikit-learn's own checks among them

@@ -5,7 +5,8 @@ import { Edits } from "./edits.js";
 import { Python } from "./python.js";
 import { loader, widgets } from "./widgets.js";
 
-const PATIENCE = 2000; // ms that Python has to obey an interrupt
+const PATIENCE = 2000; // ms that Python has to obey an interrupt,
+const AGAIN = 500; // and after which it is asked once more
 const ENVIRONMENT = { DLNBOOK_EXPLORE: "callback", DLNBOOK_SIZE: "live", JUPYTER_WIDGETS_ECHO: "0" };
 const CODEMIRROR = ["lib/codemirror", "mode/python/python", "addon/edit/matchbrackets", "addon/display/autorefresh"];
 
@@ -200,7 +201,10 @@ class Notebook {
     const cell = this.busy;
     if (!cell) return;
     this.say("Stopping …");
-    if (this.python.interrupt()) await Promise.race([wait(PATIENCE), this.idle()]);
+    // more than once: Python ignores what is raised where it clears away
+    for (let asked = 0; asked < PATIENCE && this.busy === cell && this.python.interrupt(); asked += AGAIN) {
+      await Promise.race([wait(AGAIN), this.idle()]);
+    }
     if (this.busy === cell) await this.restart();
   }
 
