@@ -296,6 +296,13 @@ def test_stacked_gradients_are_single_ones():
             assert_allclose(g, other.gradient(x, T), rtol=1e-10, atol=1e-14)
 
 
+def test_no_stack_holds_nan():
+    network, X, T, v = case((5, 7, 4), "tanh")
+    v[3] = np.nan
+    with pytest.raises(ValueError, match="^theta: expected finite"):
+        stacked_gradient(network, [v], [X], [T])
+
+
 def test_a_path_gets_shorter_gradients_and_may_be_left_at_any_place():
     X, T, _ = benchmark.small_task()
     start = Network((6, 3, 3), "tanh", rng=1)
@@ -361,6 +368,13 @@ def test_a_trained_curve_is_lower_than_the_line():
     line, curve = (losses_at(ends[0], bezier(before[0], c, before[1], s), X, y) for c in ((before[0] + before[1]) / 2, middle))
     assert curve.mean() < 0.5 * line.mean() and curve.max() < 0.5 * line.max()
     assert all(np.array_equal(end.parameters, old) for end, old in zip(ends, before))
+
+
+def test_a_path_begins_halfway():
+    _, X, T, _ = case((5, 7, 4), "tanh")
+    start, end = (Network((5, 7, 4), "tanh", rng=s) for s in (0, 1))
+    middle = connect(start, end, X, T, epochs=1, batch_size=9, eta=1e-300, rng=0)
+    assert_allclose(middle - start.parameters, end.parameters - middle, atol=1e-15)
 
 
 def test_directions_have_the_nodes_lengths():
