@@ -7,6 +7,10 @@ import math
 import pickle
 import signal
 import sys
+import threading
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import FrozenInstanceError, fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -66,6 +70,16 @@ def test_a_table_holds_no_nan():
         named([[1.0, 2.0, 3.0], [1.0, math.nan, 3.0]])
 
 
+def test_a_table_shows_the_ten_best_and_numbers_in_short():
+    trials = Trials([{"eta": i / 3, "widths": [i, 3]} for i in range(12)], [0], np.arange(12.0)[:, None])
+    lines = str(trials).splitlines()
+    assert len(lines) == 10 and lines[1].endswith("eta=0.3333 widths=[1, 3]")
+
+
+def test_one_candidate_has_a_standard_error():
+    assert Trials([{"i": 0}], [0, 1], np.array([[1.0, 2.0]])).error == pytest.approx(0.5)  # √½ / √2
+
+
 # candidates
 
 
@@ -86,6 +100,13 @@ OBJECTS = [Uniform(0, 1), LogUniform(0.1, 1), Integers(1, 3), Choice((1, "a"))]
 @pytest.mark.parametrize("each", OBJECTS, ids=repr)
 def test_a_repr_says_all_and_objects_travel(each):
     assert eval(repr(each), vars(searching)) == each == pickle.loads(pickle.dumps(each))
+
+
+@pytest.mark.parametrize("each", [*OBJECTS, Trials([{"i": 0}], [0], np.ones((1, 1)))], ids=lambda each: type(each).__name__)
+def test_what_was_checked_cannot_be_replaced(each):
+    for field in fields(each):
+        with pytest.raises(FrozenInstanceError):
+            setattr(each, field.name, None)
 
 
 @pytest.mark.parametrize("rng", [0, None])
@@ -184,6 +205,80 @@ def test_ctrl_c_leaves_what_was_done(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         search(until_the_seventh, CANDIDATES, seeds=range(3), file=path, progress=False)
     assert len(path.read_text().splitlines()) == 1 + 7
+
+
+class AtOnce(Executor):
+    "Computes what it is given before it returns."
+
+    def __init__(self):
+        self.submitted = 0
+
+    def submit(self, function, *arguments):
+        self.submitted += 1
+        future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def test_what_an_executor_has_finished_is_kept_once_when_others_fail(tmp_path):
+    path = tmp_path / "search"
+
+    def half(candidate, seed):
+        return score(candidate, seed) if candidate["x"] % 2 else broken(candidate, seed)
+
+    with pytest.raises(KeyError, match="of the caller's"):
+        search(half, [{"x": x} for x in range(12)], seeds=[0], file=path, jobs=AtOnce(), progress=False)
+    written = [json.loads(line)[0]["x"] for line in path.read_text().splitlines()[1:]]
+    assert sorted(written) == [1, 3, 5, 7, 9, 11]
+
+
+def test_after_a_failure_an_executor_begins_nothing_more():
+    begun, ended = [], threading.Event()
+
+    def train(candidate, seed):
+        begun.append(seed)
+        if len(begun) == 1:
+            broken(candidate, seed)
+        if len(begun) == 2:
+            ended.wait(10)
+        return 0
+
+    with ThreadPoolExecutor(1) as executor:
+        try:
+            with pytest.raises(KeyError, match="of the caller's"):
+                search(train, [{"x": 1}], seeds=range(6), jobs=executor, progress=False)
+        finally:
+            ended.set()
+    assert len(begun) <= 2  # one may be under way
+
+
+@pytest.mark.parametrize("platform", ["darwin", "linux", "win32", "emscripten"])
+def test_only_a_browser_does_without_the_executor(monkeypatch, platform):
+    monkeypatch.setattr(searching, "sys", SimpleNamespace(platform=platform))
+    executor = AtOnce()
+    assert search(score, CANDIDATES, seeds=[0], jobs=executor, progress=False).winner == CANDIDATES[2]
+    assert executor.submitted == (0 if platform == "emscripten" else 5)
+
+
+@pytest.mark.parametrize("call", [search, successive_halving])
+def test_a_bar_is_shown_unless_it_is_not_wanted(monkeypatch, call):
+    shown = []
+    monkeypatch.setattr("dlnbook.page.progress", lambda runs, label: shown.append(len(runs)) or iter(runs))
+    how = {"train": lambda candidate, seed: candidate["x"]} | (
+        {"candidates": CANDIDATES, "seeds": [0]} if call is search else {"candidates": CANDIDATES, "least": 3, "most": 3})  # fmt: skip
+    call(**how, progress=False)
+    assert shown == []
+    call(**how)
+    assert shown == [5]
+
+
+def test_a_file_of_the_first_version_is_read(tmp_path):
+    path = tmp_path / "search"
+    path.write_text('{"kind": "dlnbook search", "version": 1, "train": "score"}\n[{"x": 1}, 0, 7.5]\n')
+    assert search(score, [{"x": 1}], seeds=[0], file=path, progress=False).scores == [[7.5]]
 
 
 def test_more_candidates_and_seeds_use_what_is_there(tmp_path):
