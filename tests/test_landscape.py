@@ -266,6 +266,12 @@ def test_divergence_and_interruption_leave_what_is_finite():
         assert np.isfinite(network.parameters).all() and not np.array_equal(network.parameters, old)
 
 
+def test_namesakes_are_not_alike():
+    networks = [Network((2, 3, 2), Activation("mine", np.tanh, lambda a: 1 - np.tanh(a) ** 2), rng=0) for _ in range(2)]
+    with pytest.raises(ValueError, match=r"^networks\[1\]: expected one like"):
+        fit_together(networks, [[1.0, 2.0]], [0], epochs=1, batch_size=1, eta=0.1, rng=0)
+
+
 def test_a_schedule_may_say_that_nothing_moves():
     X, y = digits()
     network = Network((64, 5, 10), rng=0)
@@ -301,6 +307,20 @@ def test_no_stack_holds_nan():
     v[3] = np.nan
     with pytest.raises(ValueError, match="^theta: expected finite"):
         stacked_gradient(network, [v], [X], [T])
+
+
+def test_a_stack_too_large_for_its_gradients_is_refused():
+    network, X, T, v = case((5, 7, 4), "identity")
+    with pytest.raises(ValueError, match="^theta: expected numbers with a finite result"):
+        stacked_gradient(network, [1e200 * v], [X], [T])
+
+
+def test_blocks_hold_at_least_one(monkeypatch):
+    network, X, T, v = case((5, 7, 4), "tanh")
+    whole, losses = hessian(network, X, T), losses_at(network, [v, -v], X, T)
+    monkeypatch.setattr("dlnbook.curvature._ROOM", 1)
+    assert_allclose(hessian(network, X, T), whole, atol=1e-14)
+    assert_allclose(losses_at(network, [v, -v], X, T), losses, rtol=1e-13)
 
 
 def test_a_path_gets_shorter_gradients_and_may_be_left_at_any_place():
