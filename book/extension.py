@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 ASSETS = notebooks.ROOT / "_build" / "assets"
 STATIC = notebooks.ROOT / "book" / "static"
 LABEL = re.compile(r"(?<![`\w-])((?:eq|def)-[a-z0-9-]+)")
+ALONE = re.compile(rf"\({LABEL.pattern}\)")  # its number brings the brackets
 FRAME_BUDGET = 600_000  # bytes of a page's precomputed frames, gzipped
 
 TAGS = {
@@ -278,7 +279,7 @@ def index_exports(app: Sphinx) -> None:
 
 def link_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     "In a docstring of the reference: equations become links, and the cell that derives the function is named."
-    lines[:] = [LABEL.sub(r":eq:`\1`", line) for line in lines]
+    lines[:] = [LABEL.sub(r":eq:`\1`", ALONE.sub(r"\1", line)) for line in lines]
     if name in app.dln_exported:
         lines += ["", ".. container:: dln-derived", "", f"   :ref:`Where the book derives it <{_anchor(name)}>`"]
 
@@ -290,7 +291,10 @@ def number_equations(app: Sphinx, document: nodes.document, docname: str) -> Non
     def number(found: re.Match) -> str:
         around = found.string[found.start() - 1 : found.start()] + found.string[found.end() : found.end() + 1]
         data = around in ('""', "''")  # live Python runs what stands here
-        return found[1] if data or found[1] not in known else f"({plain.equation_number(app.env, found[1])})"
+        if data or found[1] not in known:
+            return found[1]
+        said = plain.equation_number(app.env, found[1])
+        return said if around == "()" else f"({said})"
 
     def numbered(text: str) -> str:
         return LABEL.sub(number, text)
