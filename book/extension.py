@@ -8,6 +8,7 @@ the book itself, and refuses pages that break the rules of the house (`refuse`).
 from __future__ import annotations
 
 import ast
+import functools
 import gc
 import gzip
 import json
@@ -17,6 +18,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import jupyter_cache.executors.utils as execution
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.addnodes import pending_xref
@@ -427,6 +429,8 @@ def spare_the_collector(*_: Any) -> list[str]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     "Called by Sphinx."
+    # what a cell prints may come in pieces that end anywhere; myst_nb, left alone, ends a line where a piece ends
+    execution.executenb = functools.partial(execution.executenb, coalesce_streams=True)
     app.add_directive("dln-check", CheckNote)
     app.add_directive("dln-exported", ExportedNote)
     app.add_config_value("dln_megabytes", 0, "html", [int])  # what live Python loads

@@ -9,11 +9,14 @@ import os
 import re
 import subprocess
 from contextlib import contextmanager
+from unittest.mock import MagicMock
 
+import jupyter_cache.executors.utils as execution
 import nbformat
 import pytest
 from conftest import ROOT
 from copies import project
+from nbformat.v4 import new_code_cell, new_notebook
 
 from book import depth, extension, notebooks
 from book.notebooks import Cell, split_directives
@@ -302,3 +305,13 @@ def test_a_process_drops_nothing_that_another_one_is_about_to_keep(tmp_path, mon
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")]), path)
     cache.cache_notebook_file(path, check_validity=False)
     assert [record.uri for record in cache.list_cache_records()] == ["theirs.ipynb", str(path)]
+
+
+def test_what_is_printed_in_pieces_is_one_line(monkeypatch):
+    "A kernel sends what is printed when it likes; a piece that ends within a line does not end the line."
+    monkeypatch.setattr(execution, "executenb", execution.executenb)
+    extension.setup(MagicMock())
+    cell = new_code_cell("import time\nprint('one', end='', flush=True)\ntime.sleep(0.5)\nprint(' line')")
+    notebook = new_notebook(cells=[cell], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    execution.single_nb_execution(notebook, cwd=None, timeout=120, allow_errors=False)
+    assert [output["text"] for output in notebook.cells[0].outputs] == ["one line\n"]
