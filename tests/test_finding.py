@@ -160,6 +160,13 @@ def test_text_and_list_call_a_work_the_same():
 
 
 @built
+def test_a_number_of_an_equation_has_one_pair_of_brackets():
+    for path in SITE.glob("*/*.html"):
+        text = re.sub(r"<[^>]+>", "", path.read_text(encoding="utf-8").partition("<article")[2])
+        assert not re.findall(r"\(\(\d+(?:\.\d+)?\)\)", text), path.name
+
+
+@built
 def test_every_entry_of_the_notation_page_leads_to_its_place():
     page = BeautifulSoup((SITE / "notation.html").read_text(encoding="utf-8"), "html.parser")
     first, second = page.select("article table")[:2]
