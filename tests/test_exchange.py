@@ -119,26 +119,29 @@ BESIDE = [("pencil", leaky_relu(0.5)), ("wide", "tanh"), ("deep", "relu")]
 
 @pytest.fixture(scope="module")
 def keras():
-    "Keras on PyTorch's engine, at the beginning of a session."
+    "Keras on PyTorch's engine."
     os.environ["KERAS_BACKEND"] = "torch"
     import keras
 
     assert keras.backend.backend() == "torch"
-    keras.utils.clear_session(free_memory=False)
     yield keras
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.parametrize("earlier", [0, 1])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name, f", BESIDE, ids=[name for name, _ in BESIDE])
-def test_what_keras_itself_computes(name, f, dtype, keras, tmp_path):
-    "The same outputs there, by a file of ours; the same parameters here, by a file with the names that Keras gives. Each model of a session is numbered on."
+def test_what_keras_itself_computes(name, f, dtype, earlier, keras, tmp_path):
+    "The same outputs there, by a file of ours; the same parameters here, by a file with the names that Keras gives, to a session's first model and to its second."
     widths = {"pencil": (2, 2, 2, 3), "wide": (3, 5, 4, 2), "deep": (4, 4, 4, 4, 4)}[name]
     network, rng = Network(widths, f, rng=1, dtype=dtype), np.random.default_rng(2)
     for r in range(1, network.R + 2):
         network.b[r] = rng.normal(size=network.b[r].shape)
+    keras.utils.clear_session(free_memory=False)
     keras.config.set_dtype_policy(np.dtype(dtype).name)
     layers = keras.layers
+    for _ in range(earlier):
+        keras.Sequential([keras.Input((2,)), layers.Dense(1)])
     between = lambda: layers.Activation(f) if isinstance(f, str) else layers.LeakyReLU(negative_slope=0.5)
     parts = [part for width in widths[1:] for part in (layers.Dense(width), between())][:-1]
     model = keras.Sequential([keras.Input(widths[:1]), *parts])
@@ -155,6 +158,7 @@ def test_what_keras_itself_computes(name, f, dtype, keras, tmp_path):
     np.testing.assert_allclose(outputs, network.scores(rows), rtol=1e-5, atol=1e-6)  # on this engine, Keras multiplies in float32, float64 or not
 
     arrays = {weight.path: keras.ops.convert_to_numpy(weight.value) for weight in model.weights}
+    assert next(iter(arrays)) == ("sequential_1/dense_1/kernel" if earlier else "sequential/dense/kernel")
     write_file(arrays, tmp_path / "theirs.safetensors")
     again = load_tensors(tmp_path / "theirs.safetensors", f, layout="keras")
     assert again.dtype == dtype and np.array_equal(again.parameters, network.parameters)
