@@ -25,8 +25,9 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
+from traitlets.config import Config
 
-from book import captions, citations, depth, exercises, formulas, head, hunt_page, notation, notebooks, plain, previews, search, terms
+from book import appendices, captions, citations, depth, exercises, formulas, head, hunt_page, notation, notebooks, plain, previews, search, terms
 
 log = logging.getLogger(__name__)
 
@@ -429,8 +430,10 @@ def spare_the_collector(*_: Any) -> list[str]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     "Called by Sphinx."
-    # what a cell prints may come in pieces that end anywhere; myst_nb, left alone, ends a line where a piece ends
-    execution.executenb = functools.partial(execution.executenb, coalesce_streams=True)
+    # what a cell prints may come in pieces that end anywhere; myst_nb, left alone, ends a line where a piece ends;
+    # and a kernel that speaks over a port of the machine warns that others may listen
+    alone = Config({"KernelManager": {"transport": "ipc"}})
+    execution.executenb = functools.partial(execution.executenb, coalesce_streams=True, config=alone)
     app.add_directive("dln-check", CheckNote)
     app.add_directive("dln-exported", ExportedNote)
     app.add_config_value("dln_megabytes", 0, "html", [int])  # what live Python loads
@@ -450,6 +453,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", index_exports)
     app.connect("builder-inited", read_in_parallel)
     app.connect("builder-inited", spare_the_collector, priority=900)
+    app.connect("env-get-updated", appendices.letter, priority=900)  # once all is numbered
     app.connect("env-get-updated", spare_the_collector, priority=100)  # all pages are read, and are loaded again for their numbers
     app.connect("env-check-consistency", spare_the_collector)
     app.connect("source-read", on_source_read)

@@ -6,6 +6,7 @@ from collections import Counter
 from html import unescape
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT
 from docutils import nodes
@@ -91,17 +92,36 @@ def test_figures_and_explorables_have_numbers_captions_and_addresses():
         for place in pictures:
             assert any(one.start() < place < one.end() for one in figures) or any(start < place < end for start, end in hidden), book.name
         number = int(book.name[:2]) if book.name[0].isdigit() else None
-        said = [re.search(r'caption-number">Figure ([\d.]+) </span><span class="caption-text">([^<]+)<.*?href="#([^"]+)"', one[2], re.DOTALL) for one in figures]
+        said = [re.search(r'caption-number">Figure ([A-Z\d.]+) </span><span class="caption-text">([^<]+)<.*?href="#([^"]+)"', one[2], re.DOTALL) for one in figures]
         assert all(said), book.name
         assert [found[3] for found in said] == [one[1] for one in figures], "the link at a caption leads to its figure"
         if number:
             assert [found[1] for found in said] == [f"{number}.{n + 1}" for n in range(len(said))], book.name
         twice = [anchor for anchor, count in Counter(one[1] for one in figures).items() if count > 1]
         assert not twice, book.name
-        named = dict(re.findall(r'<a class="reference internal" href="#(fig-[^"]+)"><span class="std std-numref">Figure ([\d.]+)</span></a>', html))
+        named = dict(re.findall(r'<a class="reference internal" href="#(fig-[^"]+)"><span class="std std-numref">Figure ([A-Z\d.]+)</span></a>', html))
         numbers = {one[1]: found[1] for one, found in zip(figures, said)}
         if number or book.name.startswith("tour_"):
             assert named == numbers, f"{book.name}: figures that the text does not name by their number: {numbers.keys() - named.keys()}"
+
+
+@built
+def test_rooms_are_lettered_in_the_order_of_the_contents():
+    parts = {part["caption"]: part["chapters"] for part in yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]}
+    [workshop] = parts["Workshop"]
+    appendices = [[room["file"]] for room in parts["From the page to the library"]]
+    appendices.append([workshop["file"], *(sheet["file"] for sheet in workshop["sections"])])
+    for letter, sheets in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", appendices):
+        said = {"equations": [], "figures": []}
+        for place, page in enumerate(sheets):
+            html = (SITE / f"{page}.html").read_text(encoding="utf-8")
+            home = f"{letter}.{place}. " if place else f"{letter}. "
+            assert f'<h1><span class="section-number">{home}</span>' in html, page
+            said["equations"] += re.findall(r'class="eqno">\(([^)<]+)\)', html)
+            said["figures"] += re.findall(r'caption-number">Figure ([^ ]+) <', html)
+        for numbers in said.values():
+            assert numbers == [f"{letter}.{n + 1}" for n in range(len(numbers))], sheets
+    assert len(appendices) > 10
 
 
 # Previews
