@@ -6,6 +6,8 @@ SHELL := bash
 PYTHON ?= python3
 # a terminal that has ASCII alone gets \xb5 for a µ, and no error
 export PYTHONIOENCODING := $(firstword $(subst :, ,$(PYTHONIOENCODING))):backslashreplace
+# as many processes as cores: more threads get in each other's way, and a chapter's checks then take several times as long
+export OPENBLAS_NUM_THREADS ?= 1
 BIN := .venv/bin
 # a machine without npm gets it from PyPI, into the virtual environment
 export PATH := $(PATH):$(CURDIR)/$(BIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 
 from pybtex.database import Entry
@@ -22,11 +23,25 @@ class AuthorYear(BaseLabelStyle):
             yield f"{plain.names(entry).replace('*', '')}, {entry.fields.get('year', 'no year')}"
 
 
+class ByLabel(SortingStyle):
+    "By the authors, then by the year, as a reader looks for a label: ö is an o, and a firm is no worse than a person."
+
+    def sorting_key(self, entry: Entry) -> tuple[list[str], str, str]:
+        people = entry.persons.get("author") or entry.persons.get("editor") or []
+        last = [" ".join(map(str, [*person.rich_prelast_names, *person.rich_last_names])) for person in people]
+        return [_plain(name) for name in last], entry.fields.get("year", ""), entry.fields.get("title", "")
+
+
+def _plain(name: str) -> str:
+    "A name without accents, in small letters."
+    return "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter)).lower()
+
+
 class AuthorYearStyle(Style):
     "Plain entries under such labels, in their order."
 
     default_label_style = AuthorYear
-    default_sorting_style = SortingStyle
+    default_sorting_style = ByLabel
 
 
 def register() -> None:

@@ -48,11 +48,13 @@ class ListOfExercises(Directive):
     def run(self) -> list[nodes.Node]:
         env = self.state.document.settings.env
         rows = []
-        for book in (*chapters(), *tours()):
+        for book in (*tours(), *chapters()):
             env.note_dependency(str(book.path))
-            for each in written(book):
+            found = written(book)
+            for each in found:
+                title = each.title if sum(other.title == each.title for other in found) == 1 else f"{each.title}, {each.name}"
                 state = f'<span class="dln-done" data-exercise="{each.name}">not yet</span>'
-                rows.append(f"| {{doc}}`nbs/{book.name}` | {{ref}}`{each.title} <{each.label}>` | `{each.name}` | {state} |")
+                rows.append(f"| {{doc}}`nbs/{book.name}` | {{ref}}`{title} <{each.label}>` | `{each.name}` | {state} |")
         lines = ["| chapter | exercise | you write | done |", "|---|---|---|---|", *rows]
         host = nodes.container(classes=["dln-exercises"])
         self.state.nested_parse(StringList(lines, "the list of exercises"), self.content_offset, host)

@@ -68,7 +68,14 @@ def _hunt(notebook: Notebook, check: int, catch: Catch, meaning: str) -> Hunt:
     lines = _closed(cell.source)
     shift = min(len(lines[n - 1]) - len(lines[n - 1].lstrip()) for n in kept if lines[n - 1].strip())
     shown = tuple(lines[n - 1][shift:] for n in kept)
-    return Hunt(check, tuple(notebook.cells[check].checks), catch, meaning, shown, mistaken[wrong[0]][shift:], kept.index(wrong[0] + 1))
+    shown_wrong = _with_comment_in_place(mistaken[wrong[0]], lines[wrong[0]])[shift:]
+    return Hunt(check, tuple(notebook.cells[check].checks), catch, meaning, shown, shown_wrong, kept.index(wrong[0] + 1))
+
+
+def _with_comment_in_place(mistaken: str, right: str) -> str:
+    "A mistaken line whose comment stands in the column where it stood: a shift would give the line away."
+    code, sign, comment = mistaken.rpartition("  # ")
+    return f"{code.rstrip():<{right.rfind(sign)}}{sign}{comment}" if sign in right and sign else mistaken
 
 
 def _docstrings(source: str) -> list[ast.stmt]:

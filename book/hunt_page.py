@@ -86,7 +86,7 @@ def _equations(labels: tuple[str, ...]) -> list[nodes.Node]:
     found: list[nodes.Node] = []
     for n, label in enumerate(labels):
         if n:
-            found.append(nodes.Text(" and "))
+            found.append(nodes.Text(", " if n + 1 < len(labels) else " and "))
         found.append(
             pending_xref("", nodes.literal("", label), refdomain="math", reftype="eq", reftarget=label, refexplicit=False, refwarn=True)
         )

@@ -39,8 +39,10 @@ def public(module: str) -> list[tuple[str, str]]:
     for node in ast.parse(text).body:
         if type(node) in ROLES and ast.get_docstring(node):
             found.append((node.name, ROLES[type(node)]))
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and lines[node.lineno - 2].startswith("#:"):
-            found.append((ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target), "data"))
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            name = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+            if lines[node.lineno - 2].startswith("#:") or (module in UNDOCUMENTED and name.isidentifier()):
+                found.append((name, "data"))
     return [(name, role) for name, role in found if not name.startswith("_")]
 
 
@@ -115,9 +117,10 @@ The code of {{doc}}`{title(book)} <../nbs/{book.name}>`: {names}.
 def overview(by_module: dict[str, Notebook]) -> str:
     "The table of modules and names, in the groups of the book's contents."
     lines = []
+    contents = (notebooks.ROOT / "_toc.yml").read_text(encoding="utf-8")
     for group, begins in GROUPS.items():
         lines += [f"## {group}", "", "| module | comes from | names |", "|---|---|---|"]
-        for module, book in by_module.items():
+        for module, book in sorted(by_module.items(), key=lambda item: contents.find(f"nbs/{item[1].name}\n")):
             if re.match(begins, book.name):
                 names = ", ".join(f"{{py:{role}}}`~dlnbook.{module}.{name}`" for name, role in public(module))
                 lines.append(f"| {{doc}}`{module} <reference/{module}>` | {{doc}}`nbs/{book.name}` | {names} |")

@@ -138,13 +138,15 @@ def _pieces(node: nodes.Node) -> Iterator[str]:
 
 
 GREEK = dict(zip("alpha beta gamma delta epsilon varepsilon eta theta kappa lambda mu pi rho sigma tau varphi Delta Lambda".split(), "αβγδεεηθκλμπρστφΔΛ"))
-SIGNS = GREEK | {"mathcal L": "ℒ", "partial": "∂", "le": "≤", "ge": "≥", "times": "×", "approx": "≈", "cdot": "·", "odot": "⊙", "ln": "ln ", "ell": "ℓ", "infty": "∞", "sqrt": "√", "pm": "±"}
+NAMES = GREEK | {"mathcal L": "ℒ", "partial": "∂", "ln": "ln ", "ell": "ℓ", "sqrt": "√"}
+SIGNS = NAMES | {"le": "≤", "ge": "≥", "times": "×", "approx": "≈", "cdot": "·", "odot": "⊙", "infty": "∞", "pm": "±"}
 
 
 def _formula(tex: str) -> str:
     "A short formula as plain text."
     for name in sorted(SIGNS, key=len, reverse=True):
-        tex = re.sub(rf"\\{name}(?![A-Za-z])\s*", SIGNS[name], tex)
+        behind = r"(?:\s+(?=[\w\\]))?" if name in NAMES else ""  # TeX's space ends a name, and is not seen; around a sign it is
+        tex = re.sub(rf"\\{name}(?![A-Za-z]){behind}", SIGNS[name], tex)
     plain = re.sub(r"[{}_^$]", "", tex)
     return "…" if "\\" in plain else plain.replace("-", "−")
 

@@ -69,6 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 # %% ../nbs/tools_shell.ipynb #aa610916
 #| eval: false
 if __name__ == "__main__":
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that has ASCII alone gets \\u2032 for a ′, and no error
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that has ASCII alone gets \u2032 for a ′, and no error
         sys.stdout.reconfigure(errors="backslashreplace")
     raise SystemExit(main())

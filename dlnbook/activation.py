@@ -263,7 +263,7 @@ class _Nonlinearity:
         return value
 
 
-#: The kind of arguments that are an activation: one with a name, or an object with f and df.
+#: The kind of arguments that are an activation, one with a name or an object with f and df.
 nonlinearity = _Nonlinearity()
 
 

@@ -262,7 +262,7 @@ def squared_error(A: ArrayLike, T: ArrayLike) -> NDArray:
     return ((A - T) ** 2).sum(axis=-1) / 2  # (M,)
 
 
-#: Outputs and losses, both from logits: the pairs whose Δ at the logits is Y − T.
+#: Outputs and losses, both from logits; the pairs whose Δ at the logits is Y − T.
 OUTPUTS: dict[str, tuple[Callable[[NDArray], NDArray], Callable[..., NDArray]]] = {
     "softmax": (softmax, cross_entropy),
     "sigmoid": (sigmoid, binary_cross_entropy),

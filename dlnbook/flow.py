@@ -19,7 +19,7 @@ from .loss import sigmoid as _sigmoid
 __all__ = ['RULES', 'ROUTES', 'Node', 'in_order', 'gradients', 'gather', 'rule', 'relu', 'sigmoid', 'Routed', 'softmax_loss']
 
 # %% ../nbs/06_flow.ipynb #76edbbd8
-#: Local derivatives of each operation by its arguments: functions of the node's value
+#: Local derivatives of each operation by its arguments, functions of the node's value
 #: and the arguments' values, or None where an argument can't be a node.
 RULES: dict[Callable | None, tuple] = {None: ()}
 
@@ -360,7 +360,7 @@ RULES[np.exp] = (lambda z, x: z,)
 RULES[np.log] = (lambda z, x: 1 / x,)
 
 # %% ../nbs/06_flow.ipynb #4f276109
-#: For operations that don't act number by number the flows themselves: functions of the
+#: For operations that don't act number by number the flows themselves, functions of the
 #: gradient that comes in, the node's value, its arguments' values and options.
 ROUTES: dict[Callable, tuple] = {}
 

@@ -557,7 +557,7 @@ class Network:
 
     @property
     def parameters(self) -> NDArray:
-        "All weights and biases, shape (P,): the array itself, not a copy."
+        "All weights and biases, shape (P,), the array itself and no copy."
         return self._parameters
 
     @parameters.setter

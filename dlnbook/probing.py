@@ -57,7 +57,7 @@ def _value(f: _Function, windows: Sequence[NDArray], kinds: str = "fiu") -> Any:
     return value[()]
 
 # %% ../nbs/tools_probing.ipynb #pb-steps-code
-#: Default steps: the power of u for each method; the complex step's is tiny on purpose.
+#: Default steps, the power of u for each method; the complex step's is tiny on purpose.
 _POWERS = {"forward": 1 / 2, "central": 1 / 3}
 
 

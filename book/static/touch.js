@@ -33,8 +33,10 @@
 
   // The smallest size in a figure's own units, indices not counted: of each text, its largest letters.
   function smallest(svg) {
-    const sizes = [...svg.querySelectorAll("text")].map((text) =>
-      Math.max(...[text, ...text.querySelectorAll("tspan")].map((one) => parseFloat(getComputedStyle(one).fontSize))));
+    const sizes = [...svg.querySelectorAll("text")].map((text) => {
+      const parts = text.querySelectorAll("tspan"); // a formula's; around them the text has the page's size, which nothing is set in
+      return Math.max(...[...(parts.length ? parts : [text])].map((one) => parseFloat(getComputedStyle(one).fontSize)));
+    });
     return Math.min(...sizes);
   }
 
