@@ -25,7 +25,6 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
-from traitlets.config import Config
 
 from book import appendices, captions, citations, depth, exercises, formulas, head, hunt_page, notation, notebooks, plain, previews, search, terms
 
@@ -34,6 +33,7 @@ log = logging.getLogger(__name__)
 ASSETS = notebooks.ROOT / "_build" / "assets"
 STATIC = notebooks.ROOT / "book" / "static"
 LABEL = re.compile(r"(?<![`\w-])((?:eq|def)-[a-z0-9-]+)")
+TOLD = re.compile(r"^#(?:\| |: :meta ).*\n", re.MULTILINE)  # inside a cell: said to tests and tools, not to readers
 ALONE = re.compile(rf"\({LABEL.pattern}\)")  # its number brings the brackets
 FRAME_BUDGET = 600_000  # bytes of a page's precomputed frames, gzipped
 
@@ -85,7 +85,7 @@ def _prepared(raw: dict, module: str | None) -> list[dict]:
             if key in TAGS and TAGS[key] not in tags:
                 tags.append(TAGS[key])
     if cell.has("export"):
-        raw["source"] = shorten_docstrings(source)
+        raw["source"] = shorten_docstrings(TOLD.sub("", source))
     raw["dln"] = {
         "fold": depth.facts_of(cell),
         "figure": captions.facts_of(cell),
@@ -431,9 +431,8 @@ def spare_the_collector(*_: Any) -> list[str]:
 def setup(app: Sphinx) -> dict[str, Any]:
     "Called by Sphinx."
     # what a cell prints may come in pieces that end anywhere; myst_nb, left alone, ends a line where a piece ends;
-    # and a kernel that speaks over a port of the machine warns that others may listen
-    alone = Config({"KernelManager": {"transport": "ipc"}})
-    execution.executenb = functools.partial(execution.executenb, coalesce_streams=True, config=alone)
+    # and each kernel warns that it speaks over a port of this machine
+    execution.executenb = functools.partial(execution.executenb, coalesce_streams=True, extra_arguments=["--log-level=ERROR"])
     app.add_directive("dln-check", CheckNote)
     app.add_directive("dln-exported", ExportedNote)
     app.add_config_value("dln_megabytes", 0, "html", [int])  # what live Python loads

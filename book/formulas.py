@@ -42,7 +42,13 @@ def keep_numbers(app: Sphinx, document: nodes.document, docname: str) -> None:
         place = math.parent.index(math) + 1
         after = _text(math.parent, place)
         if math.astext().rstrip().endswith(RELATIONS) and after.startswith(" "):
-            math.parent[place] = nodes.Text("\N{NO-BREAK SPACE}" + after[1:])
+            word, space, rest = after[1:].partition(" ")
+            number = nodes.Text(word) if word else math.parent[place + 1] if place + 1 < len(math.parent) else nodes.Text("")
+            parent, together = math.parent, nodes.inline("", "", classes=["dln-together"])
+            left = [*parent[: place - 1], together, nodes.Text(space + rest), *parent[place + 1 + (not word) :]]
+            together += [math, nodes.Text("\N{NO-BREAK SPACE}"), number]
+            parent.children[:] = []
+            parent += [each for each in left if each.astext() or not isinstance(each, nodes.Text)]
 
 
 def keep_names(app: Sphinx, document: nodes.document, docname: str) -> None:

@@ -201,9 +201,9 @@ def _curves(history):
         last = history.epochs[-1]
         score = "" if last.accuracy is None else f", the training {history.measure} {last.accuracy:.1%}"
         return (
-            f"Loss and {history.measure} over {len(history)} epochs. In the last one the loss "
+            f"Loss and {history.measure} over {len(history)} epochs, a dotted line at the best. In the last one the loss "
             f"on the way was {last.loss:.3g}{score}. "
-            f"A dotted line marks the best epoch, {history.best_epoch}."
+            f"The best epoch is {history.best_epoch}."
         )
 
     return draw()

@@ -39,7 +39,7 @@ class _Finding(NamedTuple):
 
     @property
     def error(self):
-        "def-relative-error"
+        "The relative error, def-relative-error."
         return _relative_error(self.claimed, self.measured, self.size)
 
     @property

@@ -178,7 +178,7 @@ def directional_difference(
 
 # %% ../nbs/04_numeric.ipynb #e718f003
 def _relative_error(claimed, measured, value):
-    "def-relative-error"
+    "The relative error, def-relative-error."
     return abs(claimed - measured) / (max(abs(claimed), abs(measured), abs(value)) or 1.0)
 
 

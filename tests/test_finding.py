@@ -13,7 +13,7 @@ from docutils import nodes
 from docutils.utils import new_document
 from test_page import SITE, chromium, site, visit  # noqa: F401
 
-from book import captions, exercises, formulas, terms
+from book import captions, exercises, formulas, search, terms
 from book.notebooks import Cell, chapters, read_all
 
 built = pytest.mark.slow
@@ -43,6 +43,10 @@ def test_a_number_stays_with_its_spread_and_its_formula():
     formulas.keep_numbers(None, document, "")
     assert document[0].astext() == "0.9\u00a0±\u00a00.7 and\u00a0±\u00a04 a ± b"
     assert document[1].astext() == "\\eta =\u00a02 for x too"
+    assert [piece.astext() for piece in document[1].findall(nodes.inline) if "dln-together" in piece["classes"]] == ["\\eta =\u00a02"]
+    document[0][:] = [nodes.Text("so "), nodes.math("", r"a \approx"), nodes.Text(" 3.5, in all.")]
+    formulas.keep_numbers(None, document, "")
+    assert [piece.astext() for piece in document[0].children] == ["so ", "a \\approx\u00a03.5,", " in all."]
 
 
 def test_short_names_in_tables_stay_whole():
@@ -58,6 +62,10 @@ def test_a_link_begins_with_a_word():
     document += nodes.title("", "", nodes.Text("Solution to"), nodes.reference("", "", nodes.Text(" Exercise 1")), nodes.Text("."))
     exercises.trim_links(None, document, "")
     assert [child.astext() for child in document[0]] == ["Solution to", " ", "Exercise 1", "."]
+
+
+def test_the_search_has_formulas_as_they_are_read():
+    assert search._formula(r"\eta = 0.2") == "η = 0.2" and search._formula(r"\lambda w \le 3") == "λw ≤ 3" and search._formula(r"\ln y") == "ln y"
 
 
 # Captions

@@ -25,6 +25,10 @@ def test_each_is_a_catch_in_one_line_with_its_record(book):
         assert each.lines[each.place].strip() and each.lines[each.place] != each.wrong
         assert sum(bool(line.strip()) for line in each.lines) >= 3, "lines to choose from"
         assert recorded[each.key]["assertion"] and recorded[each.key]["words"]
+        right, comment = each.lines[each.place], each.wrong.rpartition("  # ")[1:]
+        if comment[0] and right.endswith("".join(comment)):
+            longer = len(each.wrong.rpartition("  # ")[0].rstrip()) > right.rfind("  # ")
+            assert longer or len(each.wrong) == len(right), "a comment in another column gives the line away"
 
 
 def test_no_record_is_kept_of_what_is_no_hunt():

@@ -53,7 +53,9 @@
         const sides = cells.slice(n, n + 2).join(" ");
         for (const part of cut(sides, (rest, before) => (before.trim() ? rest.match(SPACE)?.[0].length : 0))) {
           const bare = part.replace(/^(?:\s*\\(?:q?quad(?![A-Za-z])| ))+/, "").trim();
-          if (bare) found.push(bare);
+          const goesOn = n === 0 && !cells[0].trim() && SUM.test(bare); // a row that is the rest of the one above
+          if (goesOn && found.length) found.push(`${found.pop()} ${bare}`);
+          else if (bare) found.push(bare);
         }
       }
     }
