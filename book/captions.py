@@ -73,7 +73,7 @@ def caption(cell: nodes.container, facts: dict, env: BuildEnvironment, document:
     if not alts:
         return
     [output] = outputs
-    text = facts["text"] or first_sentence(html.unescape(alts[0]))
+    text = (facts["text"] or first_sentence(html.unescape(alts[0]))).replace("'", "’")
     name = address(PurePosixPath(env.docname).name, facts["name"])
     if name in document.nameids:
         log.warning("two figures of one address: draw them by functions of different names", location=cell)

@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 
 BEFORE, AFTER = re.compile(r"[(\[“‘]+\Z"), re.compile(r"\A(?:s\b[.,;:!?)\]”’]*|[.,;:!?)\]”’]+(?:-\w+)?)")  # also the s of more than one
 WHOLE = 14  # letters
+SIGN = re.compile(r" (±|(?<=\d )[×·](?= \d)) ")
 RELATIONS = ("=", "<", ">", r"\approx", r"\le", r"\ge")
 
 
@@ -36,8 +37,8 @@ def keep_punctuation(app: Sphinx, document: nodes.document) -> None:
 def keep_numbers(app: Sphinx, document: nodes.document, docname: str) -> None:
     "Let no line end at a ±, or between a formula's last = and its number. This is after the numbers of the prose have come."
     for text in list(document.findall(nodes.Text)):
-        if " ± " in text and not isinstance(text.parent, (nodes.FixedTextElement, nodes.raw, nodes.literal)):
-            text.parent.replace(text, nodes.Text(text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")))
+        if SIGN.search(text) and not isinstance(text.parent, (nodes.FixedTextElement, nodes.raw, nodes.literal)):
+            text.parent.replace(text, nodes.Text(SIGN.sub("\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", text)))
     for math in list(document.findall(nodes.math)):
         place = math.parent.index(math) + 1
         after = _text(math.parent, place)

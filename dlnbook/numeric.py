@@ -178,12 +178,12 @@ def directional_difference(
 
 # %% ../nbs/04_numeric.ipynb #e718f003
 def _relative_error(claimed, measured, value):
-    "The relative error, def-relative-error."
+    "How far claimed and measured are apart, def-relative-error."
     return abs(claimed - measured) / (max(abs(claimed), abs(measured), abs(value)) or 1.0)
 
 
 def _tolerance(step, u, u_g):
-    "def-tolerance"
+    "What the check allows, def-tolerance."
     return 20 * (u / step + u_g)
 
 

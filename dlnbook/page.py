@@ -121,11 +121,13 @@ def kept_results(name: str) -> dict[str, Any] | None:
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 # %% ../nbs/tools_page.ipynb #827a137d
-def _signed(text: str) -> str:
-    "A text whose numbers have a true minus, and whose zeros have none."
+def _typeset(text: str) -> str:
+    "A text whose numbers have a true minus, whose zeros have none, and with 6·10⁻⁷ for 6e-07."
     begins = r"(?<![\w.)\]-])-(?={})"  # a number; the hyphen of 2-2-3, of 1e-5 and of x-1 is something else
     bare = re.sub(begins.format(r"0(\.0+)?(?![\d.]|e[+-]?\d)"), "", text)
-    return re.sub(begins.format(r"\.?\d"), "−", bare)
+    signed = re.sub(begins.format(r"\.?\d"), "−", bare)
+    raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return re.sub(r"(?<![\w.])([\d.]*\d)e([+-]?\d+)\b", lambda it: f"{it[1]}·10{str(int(it[2])).translate(raised)}", signed)
 
 
 def glue(name: str, value: Any, form: str = "{}") -> None:
@@ -161,7 +163,7 @@ def glue(name: str, value: Any, form: str = "{}") -> None:
         from IPython.display import display
 
         prefix = "application/papermill.record/"
-        display({prefix + "text/plain": repr(_signed(text))}, raw=True, metadata={"scrapbook": {"name": name, "mime_prefix": prefix}})
+        display({prefix + "text/plain": repr(_typeset(text))}, raw=True, metadata={"scrapbook": {"name": name, "mime_prefix": prefix}})
 
 # %% ../nbs/tools_page.ipynb #24a34eb1
 def progress(steps: Iterable[_T], label: str) -> Iterator[_T]:
@@ -216,7 +218,7 @@ class Slider:
 
     def texts(self) -> list[str]:
         "The values as the reader sees them."
-        return [_signed(self.format.format(value)) for value in self.values]
+        return [_typeset(self.format.format(value)) for value in self.values]
 
 
 def slider(values: Iterable, *, start: Any = None, label: str | None = None, format: str = "{:g}") -> Slider:
