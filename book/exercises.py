@@ -62,11 +62,11 @@ class ListOfExercises(Directive):
 
 
 def trim_links(app: Sphinx, document: nodes.document, docname: str) -> None:
-    "\"Solution to\" and its link have a space between them, which is no part of the link."
+    "\"Solution to\" and its link have a space between them, which is no part of the link; its apostrophes are the text's."
     for link in document.findall(nodes.reference):
         first = next(iter(link.findall(nodes.Text)), "")
         if isinstance(link.parent, nodes.title) and first.startswith(" "):
-            first.parent.replace(first, nodes.Text(first.lstrip()))
+            first.parent.replace(first, nodes.Text(first.lstrip().replace("'", "’")))
             link.parent.insert(link.parent.index(link), nodes.Text(" "))
 
 
