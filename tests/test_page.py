@@ -139,8 +139,11 @@ def test_a_page_as_everybody_meets_it(visit, page):
 # indices of formulas not counted
 LETTERS = """() => [...document.querySelectorAll('svg.dln-figure')].filter(svg => svg.getClientRects().length).map(svg => {
     const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-    return scale * Math.min(...[...svg.querySelectorAll('text')].map(text =>
-        Math.max(...[text, ...text.querySelectorAll('tspan')].map(one => parseFloat(getComputedStyle(one).fontSize)))));
+    const sizes = [...svg.querySelectorAll('text')].map(text => {
+        const parts = [...text.querySelectorAll('tspan')];
+        return Math.max(...(parts.length ? parts : [text]).map(one => parseFloat(getComputedStyle(one).fontSize)));
+    });
+    return scale * Math.min(...sizes);
 }).filter(size => size < 10.9)"""
 UNREACHED = """() => [...document.querySelectorAll('article :is(pre, table, .dln-picture, .dln-frame, div.math, mjx-container)')].filter(one =>
     one.scrollWidth > one.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(one).overflowX) && one.tabIndex < 0 && !one.querySelector('[tabindex="0"], a, button')
