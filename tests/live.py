@@ -25,6 +25,7 @@ OF_THE_MACHINE = {
     "tape-allocated-more": "the same",
     "t-fashion-said": "whether the pictures were there when the page was made",
 } | {f"activation-{name}": "how much faster, by the clock" for name in ("where", "gain-sigmoid", "gain-tanh", "gain-relu")}
+OF_THE_MACHINE |= {f"delta-ratio-{name}": "how much faster, by the clock, in one digit" for name in ("first", "second", "third", "fourth", "last")}
 PROCESSORS = "Prescott", "Nehalem"  # of OpenBLAS's kernels two that round differently, from each other and from newer ones
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 READY = 300_000  # ms; a busy machine takes long
