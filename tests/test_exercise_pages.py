@@ -35,6 +35,13 @@ TRIED = {
         "def my_gradient(W1, b1, W2, b2, X, T, f, df):\n    A1 = X @ W1.T + b1\n    D2 = (softmax(f(A1) @ W2.T + b2) - T) / len(X)\n"
         "    D1 = df(A1) * (D2 @ W2)\n    return D1.T @ X, D1.sum(axis=0), D2.T @ f(A1), D2.sum(axis=0)",
     ),
+    "my_patience": (
+        "def my_patience(V, T, p):\n    least, k, s = np.inf, 0, len(V)\n    for e, loss in enumerate(V, 1):\n        if loss < least:\n            least, k = loss, e\n"
+        "        if e - k >= p:\n            s = e\n            break\n    return s, s, min(T[:s]) - min(T), T[s - 1] - min(T[:s])",
+        "the last epoch is kept, not the best",
+        "def my_patience(V, T, p):\n    least, k, s = np.inf, 0, len(V)\n    for e, loss in enumerate(V, 1):\n        if loss < least:\n            least, k = loss, e\n"
+        "        if e - k >= p:\n            s = e\n            break\n    return s, k, min(T[:s]) - min(T), T[k - 1] - min(T[:s])",
+    ),
     "to_torch": (  # on a page of which nothing else comes alive
         "def to_torch(arrays):\n    found = {}\n    for name, array in arrays.items():\n        layer, kind = name.split('/')\n        part = 2 * int(layer[6:] or 0)\n"
         "        found[f'{part}.bias' if kind == 'bias' else f'{part}.weight'] = array\n    return found",
