@@ -40,9 +40,10 @@ def public(module: str) -> list[tuple[str, str]]:
         if type(node) in ROLES and ast.get_docstring(node):
             found.append((node.name, ROLES[type(node)]))
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            name = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
-            if lines[node.lineno - 2].startswith("#:") or (module in UNDOCUMENTED and name.isidentifier()):
-                found.append((name, "data"))
+            if lines[node.lineno - 2].startswith("#:") or module in UNDOCUMENTED:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names = [one for target in targets for one in getattr(target, "elts", [target])]  # several may be bound at once
+                found += [(one.id, "data") for one in names if isinstance(one, ast.Name)]
     return [(name, role) for name, role in found if not name.startswith("_")]
 
 

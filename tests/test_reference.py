@@ -27,6 +27,12 @@ def test_every_module_with_public_names_has_a_page(tmp_path, monkeypatch):
     assert "dlnbook.loss.softmax" in table and "loss" in documented and "probing" not in documented
 
 
+def test_names_that_are_bound_several_at_once_are_listed():
+    from dlnbook import arguments
+
+    assert {name for name, _ in reference.public("arguments")} == set(arguments.__all__)
+
+
 def test_users_are_found_by_their_imports():
     code = "from dlnbook.loss import softmax, one_hot as hot\nfrom dlnbook import fit\nimport numpy\nfrom math import log"
     assert reference.imported(code) == {"dlnbook.loss.softmax", "dlnbook.loss.one_hot", "dlnbook.fitting.fit"}
