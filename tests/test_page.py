@@ -72,6 +72,19 @@ class Visit:
         self.tab.evaluate("async () => { await window.MathJax?.startup?.promise; }")
         return self.tab
 
+    def resize(self, width, height=900):
+        "Give the page another size and wait until its scripts have answered: they hear of it with the next frame."
+        self.tab.evaluate(
+            """width => { window.resized = new Promise(done => addEventListener('resize', function heard() {
+                if (innerWidth !== width) return;
+                removeEventListener('resize', heard);
+                requestAnimationFrame(done);
+            })); }""",
+            width,
+        )
+        self.tab.set_viewport_size({"width": width, "height": height})
+        self.tab.evaluate("() => window.resized")
+
 
 @pytest.fixture
 def visit(chromium, site):
@@ -109,13 +122,13 @@ def test_a_page_as_everybody_meets_it(visit, page):
         assert not labels, "labels in the text"
         formulas = {}
         for width in (390, 1280):
-            tab.set_viewport_size({"width": width, "height": 900})
+            seen.resize(width)
             tab.evaluate(FIT)
             formulas[width] = tab.evaluate(FORMULAS)
         assert not formulas[1280]["cut"], "formulas that are cut off"
         assert formulas[390]["scrolls"] == SCROLLING.get(page, []) and not formulas[390]["unsaid"], f"on a phone: {formulas[390]}"
         assert not formulas[390]["alone"] + formulas[1280]["alone"], "punctuation alone at the start of a line"
-        tab.set_viewport_size({"width": 360, "height": 740})
+        seen.resize(360, 740)
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360, "a phone has to scroll sideways"
         cut = tab.locator("article mjx-container:not([display]):not(.dln-wide)").evaluate_all(
             "all => all.filter(one => one.getBoundingClientRect().right > 361 && !one.closest('table')).map(one => one.parentElement.textContent)"
@@ -123,11 +136,11 @@ def test_a_page_as_everybody_meets_it(visit, page):
         assert not cut, f"formulas cut off on a phone: {cut}"
         tracks = tab.locator(".dln-explorable input:not([hidden])").evaluate_all("all => all.map(one => one.getBoundingClientRect().width)")
         assert all(width > 120 for width in tracks), f"a slider too short for a finger: {tracks}"
-        tab.set_viewport_size({"width": 390, "height": 740})
+        seen.resize(390, 740)
         assert not (small := tab.evaluate(LETTERS)), f"letters of figures below 11 px on a phone: {small}"
         assert not tab.evaluate(UNREACHED), "what scrolls cannot be reached by keyboard"
         tab.add_script_tag(path=ROOT / "node_modules" / "axe-core" / "axe.min.js")
-        tab.set_viewport_size({"width": 1280, "height": 900})
+        seen.resize(1280)
         assert not (found := violations(tab)), "\n".join(found)
         tab.emulate_media(color_scheme="dark", reduced_motion="reduce")
         tab.wait_for_function("document.documentElement.dataset.theme === 'dark'")
@@ -212,7 +225,7 @@ def test_notes_beside_the_text_stand_below_it_on_a_phone(visit):
         ...[...document.querySelectorAll('aside.margin')].map(one => one.getBoundingClientRect().width)]"""
     with visit() as seen:
         tab = seen.open("nbs/08_delta.html")
-        tab.set_viewport_size({"width": 390, "height": 800})
+        seen.resize(390, 800)
         page, *notes = tab.evaluate(widths)
         assert notes and min(notes) > 0.85 * page
 
@@ -223,7 +236,7 @@ def test_code_and_tables_fade_where_they_go_on(visit):
     sides = f"{wide[:6]}({wide})().map(one => [one.classList.contains('dln-more-before'), one.classList.contains('dln-more-behind') && getComputedStyle(one).maskImage !== 'none'])"
     with visit() as seen:
         tab = seen.open("nbs/08_delta.html")
-        tab.set_viewport_size({"width": 390, "height": 800})
+        seen.resize(390, 800)
         tab.wait_for_function(f"({wide})().some(one => one.matches('table'))")
         found = tab.evaluate(sides)
         assert len(found) > 9 and all(each == [False, True] for each in found)

@@ -60,7 +60,7 @@ def test_a_chapter_is_printed_whole(tmp_path):
 def test_a_page_is_printed_in_light_with_notes_in_line_and_without_controls(visit):  # noqa: F811
     with visit(color_scheme="dark") as seen:
         tab = seen.open("nbs/08_delta.html")
-        tab.set_viewport_size({"width": paper.WIDTH, "height": 900})
+        seen.resize(paper.WIDTH)
         assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
         tab.emulate_media(media="print", color_scheme="dark")
         tab.wait_for_function("document.documentElement.dataset.theme === 'light'")
