@@ -158,7 +158,7 @@ def rescue(X, y, settings):
 
 
 def by_batch(X, y, start, activation, size, eta, recipe):
-    "Steps for each seed, and how many nodes are alive afterwards."
+    "Steps for each seed, and how many nodes are alive afterward."
     runs = []
     for seed in range(recipe["seeds"]):
         network = deep(8, 30, shrunk(start, 0.5), seed, activation)

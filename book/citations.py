@@ -24,12 +24,11 @@ class AuthorYear(BaseLabelStyle):
 
 
 class ByLabel(SortingStyle):
-    "By the authors, then by the year, as a reader looks for a label: ö is an o, and a firm is no worse than a person."
+    "By what the label says of the authors, then by the year, as a reader looks for it: ö is an o, and a firm is no worse than a person."
 
     def sorting_key(self, entry: Entry) -> tuple[list[str], str, str]:
-        people = entry.persons.get("author") or entry.persons.get("editor") or []
-        last = [" ".join(map(str, [*person.rich_prelast_names, *person.rich_last_names])) for person in people]
-        return [_plain(name) for name in last], entry.fields.get("year", ""), entry.fields.get("title", "")
+        names = plain.names(entry).replace("*", "").split(" and ")
+        return [_plain(name) for name in names], entry.fields.get("year", ""), entry.fields.get("title", "")
 
 
 def _plain(name: str) -> str:

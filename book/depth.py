@@ -81,8 +81,9 @@ def fold(cell: nodes.container, facts: dict) -> None:
     if not inputs or not line:
         return
     [code] = inputs
+    apparatus = " dln-apparatus" if line.startswith("show the code of") or line == "numbers for the text" else ""
     text = f"{escape(line[:1].upper() + line[1:])} <span>· {length(code.astext())}</span>"
-    start = nodes.raw("", f'<details class="dln-fold"><summary>{text}</summary>', format="html")
+    start = nodes.raw("", f'<details class="dln-fold{apparatus}"><summary>{text}</summary>', format="html")
     cell.remove(code)
     place = len(cell) if shown in ("figure", "explorable", "table") else 0  # a figure's code comes below it
     cell[place:place] = [start, code, nodes.raw("", "</details>", format="html")]

@@ -382,7 +382,7 @@ def add_bars(app: Sphinx, pagename: str, templatename: str, context: dict, doctr
     path = Path(app.env.doc2path(pagename)) if doctree else Path()
     if path.suffix != ".ipynb":
         return
-    bars = DEPTH if 'class="dln-fold"' in context["body"] else ""
+    bars = DEPTH if 'class="dln-fold' in context["body"] else ""
     if path.stem in {book.name for book in notebooks.live()}:
         address = context["pathto"]("lite/notebooks/index.html", 1) + f"?path={pagename}.ipynb"
         bars += LIVE.format(notebook=NOTEBOOK.format(address=address), partly="", megabytes=app.config.dln_megabytes)
@@ -474,6 +474,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", link_docstring, priority=400)  # before napoleon
     app.connect("html-page-context", keep_own_scripts, priority=900)
     app.connect("html-page-context", add_bars)
+    app.connect("html-page-context", previews.link_addresses)
     app.connect("html-page-context", previews.embed)
     app.connect("html-page-context", search.write_fragment)
     app.connect("build-finished", search.write_index)

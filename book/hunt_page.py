@@ -5,6 +5,7 @@ The page needs no Python. Without scripts it shows the lines and, folded, the an
 
 from __future__ import annotations
 
+import re
 from html import escape
 from pathlib import Path
 
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 INTRODUCTION = """## Bug hunt
 
-In each piece, one line is wrong. Click on it, or go there with <kbd>Tab</kbd> or the arrow keys and press <kbd>Enter</kbd>.
+In each piece, one line is wrong. <span class="noprint">Click on it, or go there with <kbd>Tab</kbd> or the arrow keys and press <kbd>Enter</kbd>.</span>
 """
 
 
@@ -63,9 +64,9 @@ class HuntNote(Directive):
         code["dln_code"] = True
         box += code
         box += nodes.raw("", '<details class="dln-hunt-answer"><summary>The answer</summary>', format="html")
-        right = hunt.lines[hunt.place].strip()
+        wrong, right = (re.sub(r"\s{2,}#", "  #", line.strip()) for line in (hunt.wrong, hunt.lines[hunt.place]))
         box += nodes.paragraph(
-            "", "", nodes.Text(f"Line {hunt.place + 1} says "), nodes.literal("", hunt.wrong.strip(), classes=["dln-wrong"]),
+            "", "", nodes.Text(f"Line {hunt.place + 1} says "), nodes.literal("", wrong, classes=["dln-wrong"]),
             nodes.Text(" and should say "), nodes.literal("", right, classes=["dln-right"]), nodes.Text("."),
         )  # fmt: skip
         meaning = nodes.container()

@@ -28,7 +28,7 @@ from book.serve import server
 
 SITE = notebooks.ROOT / "_build" / "html"
 STATIC = notebooks.ROOT / "book" / "static"
-ONLINE = r"api|workshop|reference/.*|CHANGELOG|thirdparty|nbs/tools_.*|search|genindex"  # pages that are of use on a screen only
+ONLINE = r"api|workshop|exercises|reference/.*|CHANGELOG|thirdparty|nbs/tools_.*|search|genindex"  # pages that are of use on a screen only
 WIDTH = 658  # pixels: a page of A4 less its margins (print.css)
 
 
@@ -71,7 +71,7 @@ def load(name: str, number: int, site: Path = SITE) -> Page:
     body = text[text.index('<article class="bd-article"') :]
     body = body[body.index(">") + 1 : body.index("</article>")]
     body = re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL)
-    body = re.sub(r"<details\b", "<details open", body)
+    body = answers_last(re.sub(r'<details\b(?! class="dln-fold)', "<details open", body))
     prefix = f"p{number:02d}-"
     body = re.sub(r'(\s)id="([^"]+)"', rf'\1id="{prefix}\2"', body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", body)
@@ -80,10 +80,21 @@ def load(name: str, number: int, site: Path = SITE) -> Page:
     return Page(name, prefix, title[1] if title else name, body)
 
 
+def answers_last(body: str) -> str:
+    "The answers of a page's bug hunts, behind the last one: who reads on paper sees what stands below."
+    hunts = list(re.finditer(r'<p class="dln-hunt-lead">(.*?)</p>(.*?)(<details[^>]* class="dln-hunt-answer">.*?</summary>(.*?)</details>)\s*</div>', body, re.DOTALL))
+    if not hunts:
+        return body
+    answers = "".join(f"<dt>{hunt[1]}</dt><dd>{hunt[4]}</dd>" for hunt in hunts)
+    end = hunts[-1].end()
+    return re.sub(r'<details[^>]* class="dln-hunt-answer">.*?</details>', "", body[:end], flags=re.DOTALL) + f'<p>The answers:</p><dl class="hunt-answers">{answers}</dl>' + body[end:]
+
+
 def link(pages: list[Page], site_address: str = "") -> list[Page]:
     "The pages with links that lead within the book; to the site where it has an address; or nowhere."
     prefixes = {page.name: page.prefix for page in pages}
     anchors = {found for page in pages for found in re.findall(r'\sid="([^"]+)"', page.body)} | {f"{each}top" for each in prefixes.values()}
+    heads = {f"{page.prefix}top": plain(page.title) for page in pages} | {anchor: plain(title) for page in pages for _, title, anchor in headings(page)}
 
     def linked(page: Page) -> Page:
         def target(match: re.Match) -> str:
@@ -97,15 +108,33 @@ def link(pages: list[Page], site_address: str = "") -> list[Page]:
                 return f'href="#{place}"' if place in anchors else "data-lost"
             return f'href="{html.escape(site_address.rstrip("/"))}/{name}.html"' if site_address and not name.startswith("..") else "data-elsewhere"
 
-        return page._replace(body=re.sub(r'(?<![\w:-])href="([^"]*)"', target, page.body))
+        body = re.sub(r'(?<![\w:-])href="([^"]*)"', target, page.body)
+        return page._replace(body=TITLED.sub(lambda found: referred(found, heads), body))
 
     return [linked(page) for page in pages]
 
 
+TITLED = re.compile(r'(<a [^>]*?(?:href="#([^"]*)"|data-elsewhere|href="http[^"]*")><span class="(?:doc|std std-ref)">)(.*?)(</span></a>)', re.DOTALL)
+
+
+def referred(link: re.Match, heads: dict[str, str]) -> str:
+    "A link by the title of what it leads to: a title, on paper, and where it stands, or that it stands elsewhere."
+    begin, anchor, text, end = link.groups()
+    number, title = re.fullmatch(r"(?:([A-Z\d][.\d]*)\. )?(.*)", heads.get(anchor or "", "")).groups()
+    if anchor and plain(text) != title:
+        return link[0]  # it says "chapter 9" itself
+    where = f" (§&#8239;{number})" if number else "" if anchor else " (online)"
+    return f"{begin}<em>{text}</em>{end}{where}"
+
+
+def headings(page: Page) -> list[tuple[str, str, str]]:
+    "The level, title and anchor of each heading of a page."
+    return re.findall(r"<h(\d)\b[^>]*>(.*?)<a class=\"headerlink\" href=\"#([^\"]+)\"", page.body, re.DOTALL)
+
+
 def entries(page: Page) -> list[Entry]:
     "What the contents say of a page: its title and its sections."
-    found = re.findall(r"<h([12])\b[^>]*>(.*?)<a class=\"headerlink\" href=\"#([^\"]+)\"", page.body, re.DOTALL)
-    return [Entry(int(level), " ".join(title.split()), anchor) for level, title, anchor in found]
+    return [Entry(int(level), " ".join(title.split()), anchor) for level, title, anchor in headings(page) if level in "12"]
 
 
 def plain(title: str) -> str:
@@ -143,7 +172,7 @@ def title_page() -> str:
         f'<div class="title-page"><p class="name">{name}</p><p class="rest">{rest}</p><p>{authors}</p>'
         f"<p>Version {publication.version()}, {said['year']}</p>{places}"
         "<p>Text, figures: CC BY 4.0. Code: MIT.<br />On the page sliders move, and every cell can be run and changed; "
-        "here a picture shows one position of its sliders, and says which.</p></div>"
+        "here a picture shows one position of its sliders, and says which.<br />Code that the page folds is left out here. § 9 is chapter 9, § C appendix C.</p></div>"
     )
 
 
@@ -159,6 +188,7 @@ WHOLE = """
 .book-contents .level2 { padding-left: 1.2rem; font-size: 0.92em; break-before: auto; }
 .chapter { break-before: page; }
 hr { display: none; }
+.hunt-answers dt { break-after: avoid; }
 """
 
 
@@ -186,16 +216,16 @@ MEASURE = """() => {
     if (right > column.right + 1 || left < column.left - 1) out.formulas.push(tell(one));
     if (number && right > number.left && bottom > number.top && top < number.bottom) out.numbers.push(tell(one));
   }
-  for (const one of document.querySelectorAll("pre")) if (one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > column.right + 1) out.code.push(tell(one));
+  for (const one of document.querySelectorAll("pre, .dln-hunt-line")) if (one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > column.right + 1) out.code.push(tell(one));
   for (const one of document.querySelectorAll("article :is(table, svg.dln-figure, mjx-container:not([display]), img)")) {
     const box = one.getBoundingClientRect();
     if (box.width && box.right > column.right + 1) out.wide.push(tell(one));
     if (one.matches("svg") && box.height > 900) out.tall.push(tell(one));
   }
   const range = document.createRange();
-  for (const one of document.querySelectorAll("article th")) {
+  for (const one of document.querySelectorAll("article :is(th, td)")) {
     const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\p{L}+/gu)) {
+    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/[\\p{L}\\d.,]+/gu)) {
       range.setStart(texts.currentNode, word.index);
       range.setEnd(texts.currentNode, word.index + word[0].length);
       if (range.getClientRects().length > 1) out.heads.push(tell(one)); // the word is in two lines

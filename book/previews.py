@@ -20,6 +20,7 @@ from sphinx.environment import BuildEnvironment
 from book.plain import equation_number
 
 REFERENCE = re.compile(r'<a class="[^"]*\breference internal\b[^"]*" href="([^"#]*)#([^"]+)"')
+ADDRESS = re.compile(r"(?<=[\s(])nbs/(\w+\.html#equation-eq-[a-z0-9-]+)")  # as dlnbook.diagnosis prints it
 
 
 def store(env: BuildEnvironment) -> dict[str, dict[str, dict[str, str]]]:
@@ -66,6 +67,12 @@ def forget(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
 def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment) -> None:
     "Take over what another process has read."
     store(env).update({name: found for name, found in store(other).items() if name in docnames})
+
+
+def link_addresses(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    "Where a cell prints the address of an equation, it leads there, and shows it."
+    if doctree is not None and pagename.startswith("nbs/"):
+        context["body"] = ADDRESS.sub(r'<a class="reference internal" href="\1">\g<0></a>', context["body"])
 
 
 def embed(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None) -> None:

@@ -997,6 +997,8 @@ def loss_slice(
 
     Examples
     --------
+    Along this direction both logits are shifted alike, which softmax does not see:
+
     >>> network = Network((2, 2), rng=np.random.default_rng(0))
     >>> L = loss_slice(network, [[1.0, 2.0]], [0], np.ones(6), [-1.0, 0.0, 1.0])
     >>> bool(np.allclose(L, network.loss([[1.0, 2.0]], [0])))

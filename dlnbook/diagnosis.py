@@ -173,7 +173,7 @@ CATALOGUE: dict[str, Mistake] = {}
 
 
 def _wrong(name, says, leads, label, **lines):
-    "Put a mistake into the catalogue."
+    "Put a mistake into the catalog."
     CATALOGUE[name] = Mistake(says, leads, label, lines)
 
 # %% ../nbs/lib_08_diagnosis.ipynb #aa18c990
@@ -354,7 +354,7 @@ class Finding:
 
     @property
     def mistake(self) -> Mistake:
-        "What the catalogue says of it."
+        "What the catalog says of it."
         return CATALOGUE[self.name]
 
     def __str__(self) -> str:
@@ -475,7 +475,7 @@ def possible(name: str, widths: Sequence[int]) -> tuple[int, ...] | None:
     Raises
     ------
     ValueError
-        If the name is none of the catalogue's, or a width is below 1.
+        If the name is none of the catalog's, or a width is below 1.
     TypeError
         If a width is no integer.
 
@@ -1657,7 +1657,7 @@ class EngineFinding(Finding):
 
     @property
     def mistake(self) -> Mistake:
-        "What the catalogue says of it."
+        "What the catalog says of it."
         return ENGINE_CATALOGUE[self.name]
 
 # %% ../nbs/lib_08_diagnosis.ipynb #4bb8b2a5

@@ -249,7 +249,7 @@ class Warmup:
     epochs : float
         How long it rises, positive and finite.
     then : float or callable
-        The learning rate afterwards; or a schedule, whose clock then begins at 0.
+        The learning rate afterward; or a schedule, whose clock then begins at 0.
     start : float
         The part of it at the very start, above 0 and at most 1.
 

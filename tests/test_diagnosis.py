@@ -1,6 +1,6 @@
 """A backward pass that is right is never accused, however it is written; one with a known mistake is named.
 
-The programs are texts, put together from independent choices, and run: nothing of them comes from the catalogue.
+The programs are texts, put together from independent choices, and run: nothing of them comes from the catalog.
 """
 
 import itertools
@@ -308,7 +308,7 @@ def test_two_mistakes_are_never_named_as_a_third(pair):
         assert diagnosis.verdict != "stopped", str(diagnosis)
 
 
-# Penalties, dropout, steps, classes, and what is in no catalogue
+# Penalties, dropout, steps, classes, and what is in no catalog
 
 MORE = {
     "penalty missing": ("def backward(W, b, X, T, penalty):", []),
@@ -420,7 +420,7 @@ def test_the_vector_in_another_order():
 
 
 @pytest.mark.slow
-def test_what_is_in_no_catalogue_is_located():
+def test_what_is_in_no_catalog_is_located():
     diagnosis = diagnose(made(text(wrong=[("arrives", "W[r + 1]", "W[r + 1]**2")])))
     assert diagnosis.verdict == "unknown" and not diagnosis.candidates
     assert [name for name, said in diagnosis.arrays.items() if said == "right"] == ["∂b3", "∂W3"]

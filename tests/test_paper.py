@@ -8,7 +8,7 @@ from test_page import SITE, chromium, site, visit  # noqa: F401
 from book import paper
 
 ONE = """<article class="bd-article"><h1><span class="section-number">1. </span>One &amp; all<a class="headerlink" href="#one">#</a></h1>
-<details class="dln-fold"><summary>imports</summary></details><script>no()</script>
+<details class="dln-fold"><summary>imports</summary></details><details class="hint"></details><script>no()</script>
 <a href="two.html#there">1</a><a href="../index.html">2</a><a href="#one">3</a><a href="https://x.test/">4</a><a href="../api.html#a">5</a><a href="two.html#gone">6</a>
 <span id="one"></span><svg id="s"><g clip-path="url(#s)"></g><use xlink:href="#s"></use></svg></article>"""
 TWO = '<article class="bd-article"><h1 id="two">Two<a class="headerlink" href="#two">#</a></h1><h2>Part \\(x\\)<a class="headerlink" href="#there">#</a></h2><p id="there" aria-labelledby="x"></p></article>'
@@ -25,10 +25,36 @@ def test_pages_become_one_with_links_within_it(tmp_path):
         links = re.findall(r"<a (?!class)([^>]*)>(\d)</a>", one.body)
         expected = ['href="#p02-there"', 'href="#p00-top"', 'href="#p01-one"', 'href="https://x.test/"', elsewhere, "data-lost"]
         assert links == [(target, str(i)) for i, target in enumerate(expected, 1)]
-    assert "<details open" in one.body and "script" not in one.body
+    assert '<details class="dln-fold">' in one.body and '<details open class="hint">' in one.body and "script" not in one.body
     assert {'id="p01-s"', 'url(#p01-s)', 'xlink:href="#p01-s"'} <= set(re.findall(r'(?:xlink:href|id)="[^"]+"|url\([^)]+\)', one.body))
     assert paper.plain(one.title) == "1. One & all"
     assert [(each.level, paper.plain(each.title), each.anchor) for each in paper.entries(two)] == [(1, "Two", "p02-two"), (2, "Part x", "p02-there")]
+
+
+def test_a_title_in_a_sentence_says_where_it_stands():
+    "The text of a link looks like all other text on paper."
+    page = """<article class="bd-article"><h1>{head}<a class="headerlink" href="#one">#</a></h1><h2><span class="section-number">1.1. </span>Part \\(x\\)<a class="headerlink" href="#part">#</a></h2>
+<section id="part"></section><a class="reference internal" href="{to}.html"><span class="doc">{said}</span></a>.
+<a class="reference internal" href="{to}.html#part"><span class="std std-ref">Part \\(x\\)</span></a></article>"""
+    number = '<span class="section-number">{}. </span>'
+
+    def read(head, to, said):
+        made = paper.Page("one", "p0-", head, page.format(head=head, to=to, said=said).replace("#part", "#p0-part").replace('"part"', '"p0-part"').replace('#p0-part"><span class="std', '#part"><span class="std'))
+        return re.findall(r"<a class=\"reference[^>]*>(.*?)(?=\.?\n|</article>)", paper.link([made])[0].body)
+
+    assert read(number.format(7) + "Here", "one", "Here") == [
+        '<span class="doc"><em>Here</em></span></a> (§&#8239;7)', '<span class="std std-ref"><em>Part \\(x\\)</em></span></a> (§&#8239;1.1)']  # fmt: skip
+    assert read(number.format("C") + "Here", "one", "Here")[0].endswith("(§&#8239;C)")
+    assert read("Notation", "one", "Notation")[0] == '<span class="doc"><em>Notation</em></span></a>'
+    assert read(number.format(7) + "Here", "one", "Chapter 7")[0] == '<span class="doc">Chapter 7</span></a>'
+    assert read("Here", "two", "Data")[0] == '<span class="doc"><em>Data</em></span></a> (online)'
+
+
+def test_the_answers_of_hunts_stand_behind_the_last_one():
+    hunt = '<div class="dln-hunt"><p class="dln-hunt-lead">{0}:</p><div>{0}</div><details class="dln-hunt-answer"><summary>The answer</summary><p>line {0}</p></details>\n</div>'
+    found = paper.answers_last(f"<p>before</p>{hunt.format(1)}<p>between</p>{hunt.format(2)}<p>after</p>")
+    assert re.sub(r"<[^>]+>\s*", " ", found).split() == "before 1: 1 between 2: 2 The answers: 1: line 1 2: line 2 after".split()
+    assert paper.answers_last("<p>none</p>") == "<p>none</p>"
 
 
 def test_the_book_on_paper_is_the_book_without_what_only_a_screen_can_use():

@@ -18,7 +18,7 @@
 
   document.addEventListener("toggle", mark, true); // by hand, by a link, or because Python came alive
 
-  // What a link leads to is opened, and paper has everything.
+  // What a link leads to is opened.
   const reveal = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const fold = target?.closest?.("details:not([open])");
@@ -37,9 +37,10 @@
     reveal();
   });
 
+  // On paper solutions and answers are open; of the code, what is open here.
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("article details:not([open])")];
+    closed = [...document.querySelectorAll("article details:not([open], .dln-fold)")];
     closed.forEach((fold) => { fold.open = true; });
   });
   addEventListener("afterprint", () => closed.forEach((fold) => { fold.open = false; }));

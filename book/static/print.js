@@ -1,6 +1,7 @@
 // Before a page is printed: in light, short code unbroken, formulas as small as paper needs. (depth.js opens what is folded.)
 (() => {
   const SHORT = 25; // lines of code that stay together
+  const LINE = 108; // signs of code that a line of paper has
   const SMALLEST = 0.6; // of a formula's size
   const root = document.documentElement;
   const undo = [];
@@ -28,7 +29,8 @@
     root.dataset.theme = "light";
     undo.push(() => { root.dataset.theme = theme; });
     document.querySelectorAll("div.cell_input, div.highlight").forEach((code) => {
-      code.classList.toggle("dln-short", code.textContent.split("\n").length <= SHORT + 1);
+      const lines = code.textContent.split("\n").map((line) => Math.max(1, Math.ceil(line.length / LINE)));
+      code.classList.toggle("dln-short", lines.reduce((sum, each) => sum + each) <= SHORT + 1);
     });
     document.querySelectorAll("mjx-container[display=true]").forEach(fit);
   }
