@@ -21,6 +21,7 @@ from book.plain import equation_number
 
 REFERENCE = re.compile(r'<a class="[^"]*\breference internal\b[^"]*" href="([^"#]*)#([^"]+)"')
 ADDRESS = re.compile(r"(?<=[\s(])nbs/(\w+\.html#equation-eq-[a-z0-9-]+)")  # as dlnbook.diagnosis prints it
+PRINTED = re.compile(r'<div class="output stream .*?</pre>', re.DOTALL)
 
 
 def store(env: BuildEnvironment) -> dict[str, dict[str, dict[str, str]]]:
@@ -72,7 +73,7 @@ def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEn
 def link_addresses(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     "Where a cell prints the address of an equation, it leads there, and shows it."
     if doctree is not None and pagename.startswith("nbs/"):
-        context["body"] = ADDRESS.sub(r'<a class="reference internal" href="\1">\g<0></a>', context["body"])
+        context["body"] = PRINTED.sub(lambda found: ADDRESS.sub(r'<a class="reference internal" href="\1">\g<0></a>', found[0]), context["body"])
 
 
 def embed(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None) -> None:

@@ -173,6 +173,19 @@ def test_every_equation_that_a_page_refers_to_can_be_shown():
         assert wanted <= set(known), f"{book.name}: {wanted - set(known)}"
 
 
+@built
+def test_an_address_that_a_cell_prints_leads_to_its_equation():
+    printed = 0
+    for book, html in pages():
+        page = BeautifulSoup(html[html.index("<article") : html.index("</article>")], "html.parser")
+        for output in page.select(".cell_output .stream pre"):
+            addresses = re.findall(r"nbs/\w+\.html#equation-eq-[a-z0-9-]+", output.text)
+            assert [link["href"] for link in output.select("a")] == [each.removeprefix("nbs/") for each in addresses], book.name
+            printed += len(addresses)
+        assert not page.select(".cell_input pre a"), f"{book.name}: a link in code"
+    assert printed > 5
+
+
 # Citations, notation, glossary, index
 
 

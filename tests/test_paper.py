@@ -91,8 +91,9 @@ def test_a_page_is_printed_in_light_with_notes_in_line_and_without_controls(visi
         tab.emulate_media(media="print", color_scheme="dark")
         tab.wait_for_function("document.documentElement.dataset.theme === 'light'")
         assert tab.evaluate("getComputedStyle(document.querySelector('article p')).color") in ("rgb(31, 35, 40)", "rgb(34, 40, 50)", "rgb(33, 40, 50)")
-        for hidden in ("input", "button", ".dln-live", ".dln-depth", ".headerlink", "summary"):
+        for hidden in ("input", "button", ".dln-live", ".dln-depth", ".headerlink", ".dln-apparatus", ".dln-verdict", "details:not(.dln-fold) > summary", ".dln-fold pre"):
             assert not [one for one in tab.locator(f"article {hidden}").all() if one.is_visible()], hidden
+        assert [one for one in tab.locator("article .dln-fold:not(.dln-apparatus) > summary").all() if one.is_visible()], "what is folded is a line"
         wide, *notes = tab.evaluate("() => [document.querySelector('article').clientWidth, ...[...document.querySelectorAll('aside.margin')].map(one => one.getBoundingClientRect().width)]")
         assert notes and min(notes) > 0.9 * wide
         assert not any(tab.evaluate(paper.MEASURE).values())
