@@ -94,7 +94,7 @@ def link(pages: list[Page], site_address: str = "") -> list[Page]:
     "The pages with links that lead within the book; to the site where it has an address; or nowhere."
     prefixes = {page.name: page.prefix for page in pages}
     anchors = {found for page in pages for found in re.findall(r'\sid="([^"]+)"', page.body)} | {f"{each}top" for each in prefixes.values()}
-    heads = {f"{page.prefix}top": plain(page.title) for page in pages} | {anchor: plain(title) for page in pages for _, title, anchor in headings(page)}
+    heads = {f"{page.prefix}top": plain(page.title) for page in pages} | {page.prefix + anchor: plain(title) for page in pages for _, title, anchor in headings(page)}
 
     def linked(page: Page) -> Page:
         def target(match: re.Match) -> str:

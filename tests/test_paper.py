@@ -39,7 +39,7 @@ def test_a_title_in_a_sentence_says_where_it_stands():
     number = '<span class="section-number">{}. </span>'
 
     def read(head, to, said):
-        made = paper.Page("one", "p0-", head, page.format(head=head, to=to, said=said).replace("#part", "#p0-part").replace('"part"', '"p0-part"').replace('#p0-part"><span class="std', '#part"><span class="std'))
+        made = paper.Page("one", "p0-", head, page.format(head=head, to=to, said=said).replace('id="part"', 'id="p0-part"'))
         return re.findall(r"<a class=\"reference[^>]*>(.*?)(?=\.?\n|</article>)", paper.link([made])[0].body)
 
     assert read(number.format(7) + "Here", "one", "Here") == [
