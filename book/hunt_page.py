@@ -20,6 +20,7 @@ from sphinx.util import logging
 
 from book.hunt import RECORD, Hunt, hunts, recorded
 from book.notebooks import Notebook, read
+from dlnbook.page import _typeset
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +56,13 @@ class HuntNote(Directive):
         if said is None:
             log.warning("no record of what the check says of %r: run `python -m chapters --record %s`", hunt.key, notebook.name)
             said = {"assertion": "", "words": ""}
+        words = _typeset(said["words"])
         box = nodes.container(classes=["dln-hunt"])
         lead = nodes.paragraph("", "Behind " if hunt.labels else "Behind a check of this chapter:", classes=["dln-hunt-lead"])
         if hunt.labels:
             lead += [*_equations(hunt.labels), nodes.Text(":")]
         box += lead
-        code = nodes.raw("", _code(hunt, said["words"]), format="html")
+        code = nodes.raw("", _code(hunt, words), format="html")
         code["dln_code"] = True
         box += code
         box += nodes.raw("", '<details class="dln-hunt-answer"><summary>The answer</summary>', format="html")
@@ -76,7 +78,7 @@ class HuntNote(Directive):
         where = f"#check-{hunt.labels[0]}" if hunt.labels else ""
         failed += nodes.reference("", "check", refuri=where, internal=True) if where else nodes.Text("check")
         failed += [nodes.Text(" of "), *_equations(hunt.labels)] if hunt.labels else []
-        failed += [nodes.Text(" fails at "), nodes.literal("", said["assertion"]), nodes.Text(": " + said["words"] + ".")]
+        failed += [nodes.Text(" fails at "), nodes.literal("", said["assertion"]), nodes.Text(f": {words}.")]
         box += failed
         box += nodes.raw("", "</details>", format="html")
         return [box]

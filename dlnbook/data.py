@@ -359,6 +359,7 @@ class _ScalingOf:
         return value
 
 
+#: Kinds of arguments that may be missing: the names of K classes, and the `Scaling` of N columns.
 class_names, scaling_of = optional(_Names()), optional(_ScalingOf())
 
 

@@ -327,6 +327,7 @@ def _check_options(name, rule, routed, count, options):
         raise TypeError(f"{name}: not with nodes: {error}") from None
 
 # %% ../nbs/lib_06_engine.ipynb #41825b7d
+#: NumPy's functions that nodes compute by other functions, which have rules: under each, how it is written with them.
 SPELLED: dict[Callable, Callable] = {}
 _ASKED = {np.shape, np.ndim, np.size, np.argmax, np.argmin, np.argsort, np.zeros_like, np.ones_like}
 _COMPARED = {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal}

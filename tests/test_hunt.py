@@ -5,6 +5,7 @@ from test_page import SITE, chromium, site, visit  # noqa: F401, fixtures among 
 
 from book import hunt
 from book.notebooks import Cell, chapters, read_all, tours
+from dlnbook.page import _typeset
 
 BOOKS = [book for book in read_all() if any(cell.has("hunt") for cell in book.cells)]
 
@@ -71,7 +72,7 @@ def test_the_reader_finds_the_line_by_mouse_and_by_keyboard(visit):  # noqa: F81
             tab.keyboard.press("Enter")
             assert answer.evaluate("one => one.open") and said.get_attribute("role") == "status"
             text = answer.inner_text()
-            assert expected.lines[expected.place].strip() in text and hunt.recorded()[book.name][expected.key]["words"] in text
+            assert expected.lines[expected.place].strip() in text and _typeset(hunt.recorded()[book.name][expected.key]["words"]) in text
             assert said.text_content().startswith("Found: line")
         assert not seen.wrong
 
