@@ -149,6 +149,9 @@ def test_a_page_as_everybody_meets_it(visit, page):
         assert not seen.wrong, "errors"
 
 
+# What listens to resizing and scrolling hears of it with the next frame, which on a busy machine may be late.
+FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 # indices of formulas not counted
 LETTERS = """() => [...document.querySelectorAll('svg.dln-figure')].filter(svg => svg.getClientRects().length).map(svg => {
     const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
@@ -214,7 +217,7 @@ def test_formulas_are_no_tab_stops_unless_they_scroll(visit):
                 stops.filter(one => one.closest('mjx-container') && one.scrollWidth <= one.clientWidth).length]; }"""
     with visit() as seen:
         tab = seen.open("nbs/08_delta.html")
-        tab.wait_for_timeout(500)
+        tab.evaluate(FRAMES)
         stops, first, still = tab.evaluate(count)
         print(f"08_delta: {stops} tab stops, the first slider is number {first + 1}")
         assert first < 100 and not still
@@ -241,7 +244,7 @@ def test_code_and_tables_fade_where_they_go_on(visit):
         found = tab.evaluate(sides)
         assert len(found) > 9 and all(each == [False, True] for each in found)
         tab.evaluate(f"({wide})().forEach(one => one.scrollTo(one.scrollWidth, 0))")
-        tab.wait_for_timeout(200)
+        tab.evaluate(FRAMES)
         assert all(each == [True, False] for each in tab.evaluate(sides))
 
 
