@@ -66,7 +66,9 @@ def trim_links(app: Sphinx, document: nodes.document, docname: str) -> None:
     for link in document.findall(nodes.reference):
         first = next(iter(link.findall(nodes.Text)), "")
         if isinstance(link.parent, nodes.title) and first.startswith(" "):
-            first.parent.replace(first, nodes.Text(first.lstrip().replace("'", "’")))
+            first.parent.replace(first, nodes.Text(first.lstrip()))
+            for text in list(link.findall(nodes.Text)):
+                text.parent.replace(text, nodes.Text(text.replace("'", "’")))
             link.parent.insert(link.parent.index(link), nodes.Text(" "))
 
 

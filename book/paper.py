@@ -85,15 +85,18 @@ def answers_last(body: str) -> str:
     hunts = list(re.finditer(r'<p class="dln-hunt-lead">(.*?)</p>(.*?)(<details[^>]* class="dln-hunt-answer">.*?</summary>(.*?)</details>)\s*</div>', body, re.DOTALL))
     if not hunts:
         return body
-    answers = "".join(f"<dt>{hunt[1]}</dt><dd>{hunt[4]}</dd>" for hunt in hunts)
-    end = hunts[-1].end()
-    return re.sub(r'<details[^>]* class="dln-hunt-answer">.*?</details>', "", body[:end], flags=re.DOTALL) + f'<p>The answers:</p><dl class="hunt-answers">{answers}</dl>' + body[end:]
+    answers = "".join(f"<dt>{n}. {hunt[1]}</dt><dd>{hunt[4]}</dd>" for n, hunt in enumerate(hunts, 1))
+    for n, hunt in reversed(list(enumerate(hunts, 1))):
+        left = f'<p class="dln-hunt-lead">{n}. {hunt[1]}</p>{hunt[2]}</div>'
+        body = body[: hunt.start()] + left + (f'<p>The answers:</p><dl class="hunt-answers">{answers}</dl>' if n == len(hunts) else "") + body[hunt.end() :]
+    return body
 
 
 def link(pages: list[Page], site_address: str = "") -> list[Page]:
     "The pages with links that lead within the book; to the site where it has an address; or nowhere."
     prefixes = {page.name: page.prefix for page in pages}
     anchors = {found for page in pages for found in re.findall(r'\sid="([^"]+)"', page.body)} | {f"{each}top" for each in prefixes.values()}
+    equations = {found[1]: found[2] for page in pages for found in re.finditer(r'id="([^"]*equation-[^"]+)">\s*<span class="eqno">(\([^)]*\))', page.body)}
     heads = {f"{page.prefix}top": plain(page.title) for page in pages} | {page.prefix + anchor: plain(title) for page in pages for _, title, anchor in headings(page)}
 
     def linked(page: Page) -> Page:
@@ -109,6 +112,8 @@ def link(pages: list[Page], site_address: str = "") -> list[Page]:
             return f'href="{html.escape(site_address.rstrip("/"))}/{name}.html"' if site_address and not name.startswith("..") else "data-elsewhere"
 
         body = re.sub(r'(?<![\w:-])href="([^"]*)"', target, page.body)
+        body = re.sub(r'(<a [^>]*(?:data-elsewhere|href="http[^"]*#equation-[^"]*")[^>]*>)\(([A-Z\d.]+)\)</a>', r"\1(\2, online)</a>", body)
+        body = re.sub(r'(<a [^>]*href="#([^"]*)"[^>]*>)nbs/[^<]*</a>', lambda found: f"{found[1]}{equations.get(found[2], '')}</a>", body)
         return page._replace(body=TITLED.sub(lambda found: referred(found, heads), body))
 
     return [linked(page) for page in pages]
@@ -123,8 +128,11 @@ def referred(link: re.Match, heads: dict[str, str]) -> str:
     number, title = re.fullmatch(r"(?:([A-Z\d][.\d]*)\. )?(.*)", heads.get(anchor or "", "")).groups()
     if anchor and plain(text) != title:
         return link[0]  # it says "chapter 9" itself
-    where = f" (§&#8239;{number})" if number else "" if anchor else " (online)"
-    return f"{begin}<em>{text}</em>{end}{where}"
+    where = f"§&#8239;{number}" if number else "" if anchor else "online"
+    before = re.sub(r"<[^>]*>|\\\\[()]", "", link.string[link.string.rfind("<p", 0, link.start()) : link.start()])
+    inside = before.count("(") > before.count(")")  # no parentheses in parentheses
+    stop = "." if where and text.endswith("?") and link.string.startswith("</p>", link.end()) else ""  # the title had the sentence's sign
+    return f"{begin}<em>{text}</em>{end}{(f', {where}' if inside else f' ({where})') if where else ''}{stop}"
 
 
 def headings(page: Page) -> list[tuple[str, str, str]]:
@@ -171,8 +179,8 @@ def title_page() -> str:
     return (
         f'<div class="title-page"><p class="name">{name}</p><p class="rest">{rest}</p><p>{authors}</p>'
         f"<p>Version {publication.version()}, {said['year']}</p>{places}"
-        "<p>Text, figures: CC BY 4.0. Code: MIT.<br />On the page sliders move, and every cell can be run and changed; "
-        "here a picture shows one position of its sliders, and says which.<br />Code that the page folds is left out here. § 9 is chapter 9, § C appendix C.</p></div>"
+        "<p>Text, figures: CC BY 4.0. Code: MIT.<br />Online sliders move, and every cell can be run and changed; "
+        "here a picture shows one position of its sliders, and says which.<br />Code that is folded online is left out here. § 9 is chapter 9, § C appendix C.</p></div>"
     )
 
 

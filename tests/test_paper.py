@@ -48,12 +48,24 @@ def test_a_title_in_a_sentence_says_where_it_stands():
     assert read("Notation", "one", "Notation")[0] == '<span class="doc"><em>Notation</em></span></a>'
     assert read(number.format(7) + "Here", "one", "Chapter 7")[0] == '<span class="doc">Chapter 7</span></a>'
     assert read("Here", "two", "Data")[0] == '<span class="doc"><em>Data</em></span></a> (online)'
+    parts = [("(", ")", ", §&#8239;7)"), ("(all) of", "", " (§&#8239;7)")]
+    for before, after, said in parts:
+        body = f'<h1>{number.format(7)}Why?<a class="headerlink" href="#one">#</a></h1><p>{before}<a class="reference internal" href="one.html"><span class="doc">Why?</span></a>{after}</p>'
+        [made] = paper.link([paper.Page("one", "p0-", number.format(7) + "Why?", body)])
+        assert made.body.endswith(f"<em>Why?</em></span></a>{said}{'' if after else '.'}</p>")
+
+
+def test_an_equation_elsewhere_is_online_and_an_address_of_one_its_number():
+    math = '<div class="math" id="p1-equation-eq-a">\n<span class="eqno">(1.2)<a href="#equation-eq-a">#</a></span></div>'
+    text = '<a class="reference internal" href="two.html#equation-eq-b">(P.1)</a> <a class="reference internal" href="one.html#equation-eq-a">nbs/one.html#equation-eq-a</a>'
+    [made] = paper.link([paper.Page("one", "p1-", "One", math + text)])
+    assert re.sub("<[^>]+>", "", made.body.partition("</div>")[2]) == "(P.1, online) (1.2)"
 
 
 def test_the_answers_of_hunts_stand_behind_the_last_one():
     hunt = '<div class="dln-hunt"><p class="dln-hunt-lead">{0}:</p><div>{0}</div><details class="dln-hunt-answer"><summary>The answer</summary><p>line {0}</p></details>\n</div>'
     found = paper.answers_last(f"<p>before</p>{hunt.format(1)}<p>between</p>{hunt.format(2)}<p>after</p>")
-    assert re.sub(r"<[^>]+>\s*", " ", found).split() == "before 1: 1 between 2: 2 The answers: 1: line 1 2: line 2 after".split()
+    assert re.sub(r"<[^>]+>\s*", " ", found).split() == "before 1. 1: 1 between 2. 2: 2 The answers: 1. 1: line 1 2. 2: line 2 after".split()
     assert paper.answers_last("<p>none</p>") == "<p>none</p>"
 
 

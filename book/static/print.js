@@ -1,6 +1,7 @@
-// Before a page is printed: in light, short code unbroken, formulas as small as paper needs. (depth.js opens what is folded.)
+// Before a page is printed: in light, formulas as small as paper needs, code in lines that may part between its paragraphs. (depth.js opens solutions.)
 (() => {
-  const SHORT = 25; // lines of code that stay together
+  const SHORT = 15; // lines of code that stay together
+  const PARAGRAPH = 25; // and of such without an empty one between
   const LINE = 108; // signs of code that a line of paper has
   const SMALLEST = 0.6; // of a formula's size
   const root = document.documentElement;
@@ -24,6 +25,47 @@
     undo.push(() => { formula.style.fontSize = before; });
   }
 
+  // The rows of some code, each the pieces of it that stand in one line. What goes over several lines is text alone.
+  function rows(code) {
+    const found = [[]];
+    for (const node of code.childNodes) {
+      const parts = node.textContent.split("\n");
+      parts.forEach((part, n) => {
+        if (n) found.push([]);
+        if (!part) return;
+        const piece = node.cloneNode(parts.length === 1);
+        if (parts.length > 1) piece.textContent = part;
+        found.at(-1).push(piece);
+      });
+    }
+    while (found.length && !found.at(-1).length) found.pop();
+    return found;
+  }
+
+  // A line that is too long goes on further to the right than it began, and a page ends where the code has an empty line.
+  function set(code) {
+    const before = [...code.childNodes], paragraphs = [];
+    let empty = 1;
+    for (const pieces of rows(code)) {
+      const text = pieces.map((piece) => piece.textContent).join("");
+      if (!text.trim()) { empty += 1; continue; }
+      if (empty) paragraphs.push(Object.assign(document.createElement("span"), { className: "dln-paragraph" }));
+      if (empty && paragraphs.length > 1) paragraphs.at(-1).style.marginTop = `${empty}lh`;
+      empty = 0;
+      const row = Object.assign(document.createElement("span"), { className: "dln-code-line" });
+      row.style.setProperty("--dln-further", `${text.search(/\S/) + 4}ch`);
+      row.append(...pieces, "\n");
+      paragraphs.at(-1).append(row);
+    }
+    for (const each of paragraphs) each.classList.toggle("dln-short", each.childElementCount <= PARAGRAPH);
+    code.replaceChildren(...paragraphs);
+    undo.push(() => code.replaceChildren(...before));
+  }
+
+  const FEW = 6; // lines of a paragraph that stay together: of so few, Chromium leaves one alone
+  // What says "as follows:" stays with what follows.
+  const LEAD = "article :is(p, dd):has(+ :is(div.cell, table, div.pst-scrollable-table-container, figure, div.math))";
+
   function prepare() {
     const theme = root.dataset.theme;
     root.dataset.theme = "light";
@@ -31,6 +73,12 @@
     document.querySelectorAll("div.cell_input, div.highlight").forEach((code) => {
       const lines = code.textContent.split("\n").map((line) => Math.max(1, Math.ceil(line.length / LINE)));
       code.classList.toggle("dln-short", lines.reduce((sum, each) => sum + each) <= SHORT + 1);
+    });
+    document.querySelectorAll("article div.highlight pre").forEach(set);
+    document.querySelectorAll(LEAD).forEach((text) => text.classList.toggle("dln-lead", !/[.?!)]$/.test(text.textContent.trim())));
+    document.querySelectorAll("article p").forEach((text) => {
+      const lines = text.getBoundingClientRect().height / parseFloat(getComputedStyle(text).lineHeight);
+      text.classList.toggle("dln-few", lines < FEW);
     });
     document.querySelectorAll("mjx-container[display=true]").forEach(fit);
   }
