@@ -28,7 +28,7 @@ from book.serve import server
 
 SITE = notebooks.ROOT / "_build" / "html"
 STATIC = notebooks.ROOT / "book" / "static"
-ONLINE = r"api|workshop|exercises|reference/.*|CHANGELOG|thirdparty|nbs/tools_.*|search|genindex"  # pages that are of use on a screen only
+ONLINE = r"api|workshop|exercises|reference/.*|CHANGELOG|thirdparty|nbs/tools_(?!intervals).*|search|genindex"  # pages that are of use on a screen only
 WIDTH = 658  # pixels: a page of A4 less its margins (print.css)
 
 
@@ -180,7 +180,7 @@ def title_page() -> str:
         f'<div class="title-page"><p class="name">{name}</p><p class="rest">{rest}</p><p>{authors}</p>'
         f"<p>Version {publication.version()}, {said['year']}</p>{places}"
         "<p>Text, figures: CC BY 4.0. Code: MIT.<br />Online sliders move, and every cell can be run and changed; "
-        "here a picture shows one position of its sliders, and says which.<br />Code that is folded online is left out here. § 9 is chapter 9, § C appendix C.</p></div>"
+        "here a picture shows one position of its sliders, and says which.<br />Code that is folded online is left out here; “this page” is the chapter. § 9 is chapter 9, § C appendix C.</p></div>"
     )
 
 

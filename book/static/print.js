@@ -76,6 +76,7 @@
     });
     document.querySelectorAll("article div.highlight pre").forEach(set);
     document.querySelectorAll(LEAD).forEach((text) => text.classList.toggle("dln-lead", !/[.?!)]$/.test(text.textContent.trim())));
+    document.querySelectorAll("article .cell_output").forEach((output) => output.classList.toggle("dln-stays", output.innerText.trim().split("\n").length <= FEW));
     document.querySelectorAll("article p").forEach((text) => {
       const lines = text.getBoundingClientRect().height / parseFloat(getComputedStyle(text).lineHeight);
       text.classList.toggle("dln-few", lines < FEW);
