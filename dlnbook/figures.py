@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from .arguments import accepts, count, each, number, optional, positive, real
+from .page import _typeset
 
 # %% auto #0
 __all__ = ['palette', 'Picture', 'figure', 'shade', 'diverging', 'draw_image', 'Wire', 'draw_graph', 'layers']
@@ -245,6 +246,7 @@ def figure(
                 file = io.StringIO()
                 canvas.savefig(file, format="svg", metadata={"Date": None})
                 _check_portable(file.getvalue(), plot.__name__)
+            alt = _typeset(alt)
             return Picture(_inline(file.getvalue(), alt), alt, canvas)
 
         return draw

@@ -95,7 +95,8 @@ def _text(value, shape=()):
     "A number, or the shape of an array."
     if shape:
         return "×".join(map(str, shape))
-    return f"{float(np.sum(value)) + 0.0:.3g}".replace("-", "−")  # 0.0, not −0.0
+    number = float(np.sum(value)) + 0.0  # 0.0, not −0.0
+    return f"{number:.{2 if 0 < abs(number) < 0.1 else 3}g}".replace("-", "−")  # wires are short
 
 
 def _label(stop, called):

@@ -403,7 +403,7 @@ def _row(label: str, texts: list[str], start: int) -> str:
     return (
         f'<div class="dln-row">{play}<label><span class="dln-label">{escape(label)}</span>'
         f'<input type="range" min="0" max="{len(texts) - 1}" value="{start}" aria-valuetext="{escape(texts[start])}" '
-        f'autocomplete="off" disabled></label><output style="min-width: {max(map(len, texts))}ch">{escape(texts[start])}</output></div>'
+        f'autocomplete="off" disabled></label><output style="min-width: {max(len(text) + 0.4 * text.count("−") for text in texts):g}ch">{escape(texts[start])}</output></div>'
     )
 
 
