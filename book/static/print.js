@@ -1,7 +1,7 @@
 // Before a page is printed: in light, formulas as small as paper needs, code in lines that may part between its paragraphs. (depth.js opens solutions.)
 (() => {
   const SHORT = 15; // lines of code that stay together
-  const PARAGRAPH = 25; // and of such without an empty one between
+  const PARAGRAPH = 12; // and of such without an empty one between
   const LINE = 108; // signs of code that a line of paper has
   const SMALLEST = 0.6; // of a formula's size
   const root = document.documentElement;
