@@ -57,7 +57,8 @@ def contents() -> Iterator[tuple[str | None, list[str]]]:
     toc = yaml.safe_load((notebooks.ROOT / "_toc.yml").read_text(encoding="utf-8"))
     yield None, [toc["root"]]
     for part in toc["parts"]:
-        names = [each["file"] for each in part["chapters"] if "file" in each and not re.fullmatch(ONLINE, each["file"])]
+        listed = [page for each in part["chapters"] for page in (each, *each.get("sections", []))]
+        names = [each["file"] for each in listed if "file" in each and not re.fullmatch(ONLINE, each["file"])]
         if names:
             yield part["caption"], names
 
