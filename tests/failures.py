@@ -103,7 +103,7 @@ def apart(one: Any, other: Any, rtol: float = 1e-7, atol: float = 0.0) -> str:
         return f"{np.sum(~np.isfinite(a))} of {a.size} numbers are not finite"
     wrong = np.abs(a - b) > atol + rtol * np.abs(b)
     worst = np.unravel_index(np.argmax(np.abs(a - b)), a.shape)
-    return "{} of {} numbers differ{}, most of all {} and {}".format(wrong.sum(), a.size, "s" * (wrong.sum() == 1), *told(a[worst].item(), b[worst].item()))
+    return "{} of {} numbers differ{}, most of all {} and {}".format(wrong.sum(), a.size, "s" if wrong.sum() == 1 else "", *told(a[worst].item(), b[worst].item()))
 
 
 def _numbers(value: Any) -> bool:
