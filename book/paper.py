@@ -110,17 +110,18 @@ def link(pages: list[Page], site_address: str = "") -> list[Page]:
             if name in prefixes:
                 place = prefixes[name] + (anchor or "top")
                 return f'href="#{place}"' if place in anchors else "data-lost"
-            return f'href="{html.escape(site_address.rstrip("/"))}/{name}.html"' if site_address and not name.startswith("..") else "data-elsewhere"
+            outside = f'href="{html.escape(site_address.rstrip("/"))}/{name}.html" ' if site_address and not name.startswith("..") else ""
+            return f"{outside}data-elsewhere"
 
         body = re.sub(r'(?<![\w:-])href="([^"]*)"', target, page.body)
-        body = re.sub(r'(<a [^>]*(?:data-elsewhere|href="http[^"]*#equation-[^"]*")[^>]*>)\(([A-Z\d.]+)\)</a>', r"\1(\2, online)</a>", body)
-        body = re.sub(r'(<a [^>]*href="#([^"]*)"[^>]*>)nbs/[^<]*</a>', lambda found: f"{found[1]}{equations.get(found[2], '')}</a>", body)
+        body = re.sub(r'(<a [^>]*data-elsewhere[^>]*>)\(([A-Z\d.]+)\)</a>', r"\1(\2, online)</a>", body)
+        body = re.sub(r'(<a [^>]*href="#([^"]*)"[^>]*>)nbs/[^<]*</a>', lambda found: f"{found[1]}{equations[found[2]]}</a>", body)
         return page._replace(body=TITLED.sub(lambda found: referred(found, heads), body))
 
     return [linked(page) for page in pages]
 
 
-TITLED = re.compile(r'(<a [^>]*?(?:href="#([^"]*)"|data-elsewhere|href="http[^"]*")><span class="(?:doc|std std-ref)">)(.*?)(</span></a>)', re.DOTALL)
+TITLED = re.compile(r'(<a [^>]*?(?:href="#([^"]*)"|data-elsewhere)><span class="(?:doc|std std-ref)">)(.*?)(</span></a>)', re.DOTALL)
 
 
 def referred(link: re.Match, heads: dict[str, str]) -> str:
@@ -130,7 +131,7 @@ def referred(link: re.Match, heads: dict[str, str]) -> str:
     if anchor and plain(text) != title:
         return link[0]  # it says "chapter 9" itself
     where = f"§&#8239;{number}" if number else "" if anchor else "online"
-    before = re.sub(r"<[^>]*>|\\\\[()]", "", link.string[link.string.rfind("<p", 0, link.start()) : link.start()])
+    before = re.sub("<[^>]*>", "", link.string[link.string.rfind("<p", 0, link.start()) : link.start()])
     inside = before.count("(") > before.count(")")  # no parentheses in parentheses
     stop = "." if where and text.endswith("?") and link.string.startswith("</p>", link.end()) else ""  # the title had the sentence's sign
     return f"{begin}<em>{text}</em>{end}{(f', {where}' if inside else f' ({where})') if where else ''}{stop}"

@@ -20,7 +20,7 @@ def test_pages_become_one_with_links_within_it(tmp_path):
     (tmp_path / "nbs" / "two.html").write_text(TWO)
     (tmp_path / "index.html").write_text(TWO)
     loaded = [paper.load(name, number, tmp_path) for number, name in enumerate(["index", "nbs/one", "nbs/two"])]
-    for site_address, elsewhere in (("", "data-elsewhere"), ("https://book.test/", 'href="https://book.test/api.html"')):
+    for site_address, elsewhere in (("", "data-elsewhere"), ("https://book.test/", 'href="https://book.test/api.html" data-elsewhere')):
         _, one, two = paper.link(loaded, site_address)
         links = re.findall(r"<a (?!class)([^>]*)>(\d)</a>", one.body)
         expected = ['href="#p02-there"', 'href="#p00-top"', 'href="#p01-one"', 'href="https://x.test/"', elsewhere, "data-lost"]
@@ -58,8 +58,9 @@ def test_a_title_in_a_sentence_says_where_it_stands():
 def test_an_equation_elsewhere_is_online_and_an_address_of_one_its_number():
     math = '<div class="math" id="p1-equation-eq-a">\n<span class="eqno">(1.2)<a href="#equation-eq-a">#</a></span></div>'
     text = '<a class="reference internal" href="two.html#equation-eq-b">(P.1)</a> <a class="reference internal" href="one.html#equation-eq-a">nbs/one.html#equation-eq-a</a>'
-    [made] = paper.link([paper.Page("one", "p1-", "One", math + text)])
-    assert re.sub("<[^>]+>", "", made.body.partition("</div>")[2]) == "(P.1, online) (1.2)"
+    for site_address in ("", "https://book.test/"):
+        [made] = paper.link([paper.Page("one", "p1-", "One", math + text)], site_address)
+        assert re.sub("<[^>]+>", "", made.body.partition("</div>")[2]) == "(P.1, online) (1.2)"
 
 
 def test_the_answers_of_hunts_stand_behind_the_last_one():

@@ -2,6 +2,7 @@
 (() => {
   const SHORT = 15; // lines of code that stay together
   const PARAGRAPH = 12; // and of such without an empty one between
+  const FEW = 6; // lines of output that stay with their code, and fewer of a text that stay together: Chromium would leave one alone
   const LINE = 108; // signs of code that a line of paper has
   const SMALLEST = 0.6; // of a formula's size
   const root = document.documentElement;
@@ -62,7 +63,6 @@
     undo.push(() => code.replaceChildren(...before));
   }
 
-  const FEW = 6; // lines of a paragraph that stay together: of so few, Chromium leaves one alone
   // What says "as follows:" stays with what follows.
   const LEAD = "article :is(p, dd):has(+ :is(div.cell, table, div.pst-scrollable-table-container, figure, div.math))";
 
